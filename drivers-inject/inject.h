@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_INJECT_H
+#define FY_INJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/machine.h"
+#include "common/progress.h"
+#include "common/stop.h"
+#include "common/volume.h"
+
+/*
+ * Make the systems on a machine's disks boot on virtual hardware.
+ *
+ * All edits are made on an overlay of each disk; when everything succeeded,
+ * the old content of every changed cluster goes to the undo log, which is
+ * fsynced, and only then are the clusters written to the disks.  So a failure
+ * or a dry run leaves the disks as they were, and a cut in the last step is
+ * undone by fy_undo_apply and repeated.
+ */
+struct fy_inject_nic { /* --nic NAME=MAC */
+	const char *name, *mac;
+};
+
+struct fy_inject_options {
+	bool dry_run;
+	/* Directory (descriptor) that gets "undo.log" and "originals/"; -1 only
+	 * with dry_run. */
+	int job_dirfd;
+	const struct fy_machine *machine; /* NULL: only the disks are known */
+	const struct fy_inject_nic *nics;
+	size_t n_nics;
+	const char *tmpdir; /* NULL: the usual */
+	struct fy_log *log;
+	struct fy_progress *progress;
+	const struct fy_stop *stop;
+};
+
+/*
+ * 'disks' (borrowed, writable unless dry_run) in the order of the definition.
+ * '*ret_report': {"systems":[...],"changes":[{"disk","volume","path","action":
+ * "modified|added|removed","why","original"}],"warnings":[...],
+ * "skipped":[...],"firmware":"bios|uefi"}.  No system found is not an error
+ * but a warning in the report.
+ */
+int fy_inject(struct fy_volume *const *disks, size_t n_disks,
+	      const struct fy_inject_options *options, json_t **ret_report,
+	      struct fy_error *err);
+
+/*
+ * Undo: write the clusters in "undo.log" of 'job_dirfd' back to 'disks', and
+ * flush.  FY_E_NOTFOUND when there is no log.  A log that is cut (its trailer
+ * is missing) was never applied: nothing is written, and that is success.
+ */
+int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks,
+		  int job_dirfd, struct fy_error *err);
+
+/*
+ * Look only: systems, firmware, filesystems.  '*ret' as "systems" above:
+ * [{"disk","volume","id","version","pretty_name","arch","hostname","root",
+ * "kernels":[...],"bootloaders":[...],"firmware","initramfs"}].
+ */
+int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
+	       struct fy_log *log, json_t **ret, struct fy_error *err);
+
+#endif

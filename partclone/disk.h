@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_DISK_H
+#define FY_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/extents.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/progress.h"
+#include "common/stop.h"
+#include "common/volume.h"
+
+/*
+ * What is used on a disk: its table, its volumes, the used extents of each,
+ * and what to do with the bytes that belong to none.
+ */
+enum fy_how {
+	FY_HOW_MAP,	/* by the filesystem's own map */
+	FY_HOW_WHOLE,	/* all of it */
+	FY_HOW_SKIPPED,	/* not copied (a large gap's inside) */
+};
+
+struct fy_disk_volume {
+	char *path;	/* "p1" ... partition number, "disk" for a superfloppy,
+			   "gap" for bytes in no volume */
+	unsigned number; /* partition number, 0 for none */
+	uint64_t start, length; /* bytes on the disk */
+	char *type;	/* GPT type GUID in lower case, or MBR type "0x83" */
+	char *partuuid;	/* as blkid's PARTUUID, lower case; NULL */
+	char *part_label; /* GPT name; NULL */
+	char *filesystem; /* "ext4", "vfat", "swap", "LVM2_member", ...: blkid's
+			     names; NULL: nothing recognised */
+	char *uuid, *label; /* of the filesystem, as blkid shows; NULL */
+	uint64_t used_bytes;
+	enum fy_how how;
+	char *note;	/* for people: why whole, what was odd; NULL */
+	bool boot;	/* MBR active flag / GPT legacy boot flag */
+};
+
+struct fy_disk_map {
+	uint64_t disk_bytes;
+	uint64_t used_bytes;
+	uint32_t sector_bytes;	/* that the table was read with */
+	char *table;		/* "gpt", "mbr", "none" */
+	char *table_uuid;	/* disk GUID, or MBR signature as 8 hex digits */
+	struct fy_extents *used; /* on the disk, everything to be copied */
+	struct fy_disk_volume *volumes;	/* by start; gaps included */
+	size_t n_volumes;
+	char **warnings;	/* for people; NULL-terminated when n > 0 */
+	size_t n_warnings;
+};
+
+struct fy_disk_map_options {
+	bool allow_dirty;	/* a dirty filesystem is copied whole */
+	bool all_gaps;
+	const char *const *whole; /* volumes ("p2") to copy whole, n_whole */
+	size_t n_whole;
+	struct fy_log *log;
+	struct fy_progress *progress;
+	const struct fy_stop *stop;
+};
+
+/*
+ * Read the map.  'options' may be NULL.  FY_E_IO, FY_E_FORMAT (a table that
+ * can't be believed), FY_E_DIRTY naming the volume and what to do,
+ * FY_E_CANCELLED.
+ */
+int fy_disk_map_read(struct fy_volume *disk,
+		     const struct fy_disk_map_options *options,
+		     struct fy_disk_map **ret, struct fy_error *err);
+void fy_disk_map_free(struct fy_disk_map *m);
+FY_DEFINE_AUTO(disk_map, struct fy_disk_map, fy_disk_map_free)
+
+/* {"disk_bytes","used_bytes","extents":[[offset,length],...],"volumes":[...]}
+ * as the design fixes it; 'with_extents' false leaves the extents out. */
+json_t *fy_disk_map_json(const struct fy_disk_map *m, bool with_extents,
+			 struct fy_error *err);
+
+/*
+ * Only the table and what lies in each partition, without used maps: for
+ * images under injection and for inventory.  used/used_bytes are empty.
+ */
+int fy_disk_probe(struct fy_volume *disk, struct fy_disk_map **ret,
+		  struct fy_error *err);
+
+#endif
