@@ -13,11 +13,13 @@
  * that the caller made beforehand, so memory is bounded by their number; each
  * goes round: produce, work, consume, produce again.
  *
- * An error in any stage ends the run: the others stop at their next job, all
- * threads are joined, and the error of the job with the lowest sequence is
- * reported.  A raised 'stop' ends it with FY_E_CANCELLED.  When a stage fails,
- * 'abort' (may be NULL) is called once, from whatever thread, so that a stage
- * which blocks outside the pipeline (a read from a pipe) can be woken.
+ * An error in any stage ends the run: the jobs in front of the one that failed
+ * are still worked on and consumed, what follows is dropped, all threads are
+ * joined, and the error of the job with the lowest sequence is reported.  A
+ * raised 'stop' ends it at once with FY_E_CANCELLED.  After a failure, when the
+ * consumer has done its last job, 'abort' (may be NULL) is called once, in the
+ * consumer's thread, so that a producer which blocks outside the pipeline (a
+ * read from a pipe) can be woken.
  */
 struct fy_pipeline_ops {
 	/* Producer thread.  1: 'job' is filled; 0: there are no more (the job
