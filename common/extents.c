@@ -17,13 +17,13 @@
 #define SPILL_BYTES (4 * FY_MIB)
 
 struct fy_extents {
-	unsigned char *buffer;	/* coded bytes from 'spilled' on */
-	size_t used, room;	/* of buffer */
-	uint64_t spilled;	/* coded bytes that are in the file */
-	int fd;			/* -1 until it spills */
-	uint64_t count, bytes;	/* 'last' included */
-	uint64_t coded_end;	/* end of the newest coded range */
-	struct fy_extent last;	/* not coded yet */
+	unsigned char *buffer; /* coded bytes from 'spilled' on */
+	size_t used, room;     /* of buffer */
+	uint64_t spilled;      /* coded bytes that are in the file */
+	int fd;		       /* -1 until it spills */
+	uint64_t count, bytes; /* 'last' included */
+	uint64_t coded_end;    /* end of the newest coded range */
+	struct fy_extent last; /* not coded yet */
 	bool has_last;
 };
 
@@ -106,8 +106,8 @@ code_last(struct fy_extents *e, struct fy_error *err)
 		return 0;
 	if (make_room(e, err) == -1)
 		return -1;
-	e->used += put_varint(e->buffer + e->used,
-			      e->last.offset - e->coded_end);
+	e->used +=
+		put_varint(e->buffer + e->used, e->last.offset - e->coded_end);
 	e->used += put_varint(e->buffer + e->used, e->last.length);
 	e->coded_end = e->last.offset + e->last.length;
 	e->has_last = false;

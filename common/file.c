@@ -194,9 +194,9 @@ fy_file_read_at(int dirfd, const char *path, size_t max, char **ret,
 
 	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
-		return fy_error_set(
-			err, errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO, errno,
-			"cannot open '%s'", path);
+		return fy_error_set(err,
+				    errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO,
+				    errno, "cannot open '%s'", path);
 	data = malloc(room + 1);
 	if (data == NULL)
 		return fy_error_nomem(err);
@@ -329,10 +329,9 @@ fy_dir_remove_all_at(int dirfd, const char *path, struct fy_error *err)
 	fd = openat(dirfd, path,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
-		return errno == ENOENT
-			       ? 0
-			       : fy_error_set(err, FY_E_IO, errno,
-					      "cannot open '%s'", path);
+		return errno == ENOENT ? 0
+				       : fy_error_set(err, FY_E_IO, errno,
+						      "cannot open '%s'", path);
 	dir = fdopendir(fd);
 	if (dir == NULL) {
 		close(fd);

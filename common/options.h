@@ -71,8 +71,10 @@ struct fy_program {
 	/* Make (zeroed, defaults set) and free the options struct. */
 	void *(*options_new)(void);
 	void (*options_free)(void *options);
-	/* Run when there is no command at all; NULL: usage error. */
+	/* Run when there is no command at all; NULL: usage error.  'bare' has
+	 * the options that may then be given (its name is ""); NULL: none. */
 	int (*run_bare)(void *options);
+	const struct fy_command *bare;
 };
 
 /*

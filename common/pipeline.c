@@ -299,8 +299,11 @@ fy_pipeline_run(const struct fy_pipeline_ops *ops, void *ctx, unsigned workers,
 		void *const *jobs, size_t n_jobs, const struct fy_stop *stop,
 		struct fy_error *err)
 {
-	struct pipeline p = { .ops = ops, .ctx = ctx, .jobs = jobs,
-			      .n_jobs = n_jobs, .stop = stop };
+	struct pipeline p = { .ops = ops,
+			      .ctx = ctx,
+			      .jobs = jobs,
+			      .n_jobs = n_jobs,
+			      .stop = stop };
 	fy_autofree struct worker *threads = NULL;
 	fy_autofree struct slot *slots = NULL;
 	pthread_condattr_t attr;
@@ -321,8 +324,8 @@ fy_pipeline_run(const struct fy_pipeline_ops *ops, void *ctx, unsigned workers,
 	pthread_cond_init(&p.changed, &attr);
 	pthread_condattr_destroy(&attr);
 
-	started = start_threads(&p, threads, workers, &producer,
-				&producer_runs);
+	started =
+		start_threads(&p, threads, workers, &producer, &producer_runs);
 	consume_all(&p);
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i].thread, NULL);

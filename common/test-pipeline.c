@@ -62,8 +62,7 @@ consume(void *ctx, void *arg, struct fy_error *err)
 	CHECK(j->seq == r->eaten);
 	CHECK(j->worked == 1);
 	if (j->seq == r->fail_consume)
-		return fy_error_set(err, FY_E_NOSPACE, 0, "consume %u",
-				    j->seq);
+		return fy_error_set(err, FY_E_NOSPACE, 0, "consume %u", j->seq);
 	if (j->seq == r->stop_at)
 		fy_stop_raise(r->stop);
 	return 0;
