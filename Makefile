@@ -67,8 +67,86 @@ $(FUZZ_REPLAY): $(O)/%-replay: $(O)/%.o $(O)/tests/fuzz/replay.o \
 		$(O)/libironferry.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all clean
+
+# --- fuzzing with clang's engine: `make fuzz FUZZ_SECONDS=600` --------------
+FUZZ_SECONDS ?= 60
+FUZZ_NAMES := $(patsubst %.c,%,$(FUZZ_SRC))
+fuzz:
+	$(MAKE) O=build-fuzz CC=clang \
+		SAN='-fsanitize=fuzzer-no-link,address,undefined' fuzz-build
+	tests/fuzz/run $(FUZZ_SECONDS) $(addprefix build-fuzz/,$(FUZZ_NAMES))
+fuzz-build: $(addprefix $(O)/,$(FUZZ_NAMES))
+$(addprefix $(O)/,$(FUZZ_NAMES)): $(O)/%: $(O)/%.o $(O)/libironferry.a
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+# --- documentation -----------------------------------------------------------
+MAN_SRC := $(wildcard docs/man/*.pod)
+MAN := $(patsubst docs/man/%.pod,$(O)/man/%.1,$(MAN_SRC))
+man: $(MAN)
+$(O)/man/%.1: docs/man/%.pod
+	@mkdir -p $(@D)
+	pod2man --section=1 --center='Ironferry' --release='$(VERSION)' \
+		--errors=die $< $@
+
+# --- installing --------------------------------------------------------------
+install: all man
+	install -d '$(DESTDIR)$(PREFIX)/bin' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1' \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
+	for p in $(PROGRAMS); do \
+		install -m 755 $(O)/$$p '$(DESTDIR)$(PREFIX)/bin/' && \
+		$(O)/$$p --completion > \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/'$$p || \
+		exit 1; \
+	done
+	install -m 644 $(MAN) '$(DESTDIR)$(PREFIX)/share/man/man1/'
+
+setup:
+	tests/setup all
+demo:
+	tests/setup demo
+	$(MAKE) all
+	tests/demo
+bench: all
+	tests/setup bench
+	tests/bench/run
+deb:
+	tests/make-deb
+
+# --- tests -------------------------------------------------------------------
+test-programs: all $(TESTS) $(FUZZ_REPLAY) man
+
+check:
+	$(MAKE) setup
+	$(MAKE) -j$$(nproc) test-programs
+	tests/run unit smoke
+check-unit: test-programs
+	tests/run unit
+check-smoke: test-programs
+	tests/run smoke
+check-full:
+	$(MAKE) setup
+	$(MAKE) -j$$(nproc) test-programs
+	tests/run unit smoke full
+# The unit tests and one conversion under ASan and UBSan; TSan on the unit
+# tests.
+check-asan:
+	$(MAKE) -j$$(nproc) O=build-asan OPT='-O1 -g' \
+		SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' \
+		test-programs
+	FY_BUILD=build-asan tests/run unit smoke/sanitized
+check-tsan:
+	$(MAKE) -j$$(nproc) O=build-tsan OPT='-O1 -g' SAN=-fsanitize=thread \
+		test-programs
+	FY_BUILD=build-tsan tests/run unit
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
 clean:
 	rm -rf build build-*
+
+.PHONY: all clean man install setup demo bench deb fuzz fuzz-build \
+	test-programs check check-unit check-smoke check-full check-asan \
+	check-tsan format
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -78,6 +78,7 @@ fy_lock_scope_leave(pthread_mutex_t **m)
 /* Hold the mutex until the end of the scope. */
 #define FY_LOCK_SCOPE(m)                                                       \
 	__attribute__((cleanup(fy_lock_scope_leave), unused))                  \
-	pthread_mutex_t *FY_CAT(fy_lock_, __LINE__) = fy_lock_scope_enter(m)
+	pthread_mutex_t *                                                      \
+	FY_CAT(fy_lock_, __LINE__) = fy_lock_scope_enter(m)
 
 #endif

@@ -19,21 +19,21 @@ enum fy_error_code {
 	FY_E_DIRTY,	  /* unclean, so the work would not be safe */
 	FY_E_CANCELLED,	  /* a stop token was raised */
 	FY_E_NOMEM,
-	FY_E_USAGE,	/* the user's words are wrong */
-	FY_E_EXISTS,	/* the target is there already */
-	FY_E_NOTFOUND,	/* a thing that was named is not there */
-	FY_E_BUSY,	/* locked, mounted or in use by somebody else */
-	FY_E_NOSPACE,	/* too little room on the target */
-	FY_E_AUTH,	/* login refused */
-	FY_E_HOSTKEY,	/* the server's key is unknown or has changed */
-	FY_E_PROTOCOL,	/* the peer broke the protocol */
-	FY_E_VERSION,	/* the peer speaks another version */
-	FY_E_CORRUPT,	/* a digest or checksum does not match */
-	FY_E_DENIED,	/* a role or the root forbids it */
-	FY_E_CONNECTION,/* the peer or the network went away */
-	FY_E_CHILD,	/* a subprocess failed */
-	FY_E_DIFFERENT,	/* verification found a difference */
-	FY_E_CODES	/* the number of codes */
+	FY_E_USAGE,	 /* the user's words are wrong */
+	FY_E_EXISTS,	 /* the target is there already */
+	FY_E_NOTFOUND,	 /* a thing that was named is not there */
+	FY_E_BUSY,	 /* locked, mounted or in use by somebody else */
+	FY_E_NOSPACE,	 /* too little room on the target */
+	FY_E_AUTH,	 /* login refused */
+	FY_E_HOSTKEY,	 /* the server's key is unknown or has changed */
+	FY_E_PROTOCOL,	 /* the peer broke the protocol */
+	FY_E_VERSION,	 /* the peer speaks another version */
+	FY_E_CORRUPT,	 /* a digest or checksum does not match */
+	FY_E_DENIED,	 /* a role or the root forbids it */
+	FY_E_CONNECTION, /* the peer or the network went away */
+	FY_E_CHILD,	 /* a subprocess failed */
+	FY_E_DIFFERENT,	 /* verification found a difference */
+	FY_E_CODES	 /* the number of codes */
 };
 
 struct fy_error {

@@ -19,35 +19,35 @@ enum fy_firmware { FY_FIRMWARE_UNKNOWN, FY_FIRMWARE_BIOS, FY_FIRMWARE_UEFI };
 enum fy_clock { FY_CLOCK_UTC, FY_CLOCK_LOCALTIME };
 
 struct fy_machine_disk {
-	char *path;	/* on the physical machine */
+	char *path;			  /* on the physical machine */
 	char *model, *serial, *wwn, *bus; /* bus: "sata", "nvme", "scsi", ... */
 	uint64_t size_bytes, used_bytes;
 	uint32_t sector_bytes, physical_sector_bytes;
-	char *table;	/* "gpt", "mbr", "none" */
+	char *table; /* "gpt", "mbr", "none" */
 	char *table_uuid;
 	bool boot;
 	json_t *volumes; /* as in `used-blocks map --json`; owned; or NULL */
-	char *image;	/* absolute path on the server; NULL before */
-	char *format;	/* of the image: "qcow2", "raw" */
+	char *image;	 /* absolute path on the server; NULL before */
+	char *format;	 /* of the image: "qcow2", "raw" */
 };
 
 struct fy_machine_nic {
-	char *name;	/* kernel's present name */
-	char *kind;	/* "ethernet", "bond", "vlan", "bridge", "other" */
+	char *name; /* kernel's present name */
+	char *kind; /* "ethernet", "bond", "vlan", "bridge", "other" */
 	char *mac, *permanent_mac;
 	char *driver, *pci; /* "0000:00:05.0" */
-	char **names;	/* every udev name: onboard, slot, path, mac; the
+	char **names;	    /* every udev name: onboard, slot, path, mac; the
 			   kernel's and biosdevname's too */
 	size_t n_names;
 	char **addresses; /* "192.0.2.7/24" */
 	size_t n_addresses;
-	char *master;	/* bond or bridge it belongs to */
-	char *parent;	/* of a VLAN */
+	char *master; /* bond or bridge it belongs to */
+	char *parent; /* of a VLAN */
 	unsigned vlan;
 	uint64_t speed_mbit;
 	bool link;
-	char *network;	/* libvirt network for it; NULL: the default */
-	char *bridge;	/* bridge on the host; wins over network */
+	char *network; /* libvirt network for it; NULL: the default */
+	char *bridge;  /* bridge on the host; wins over network */
 };
 
 struct fy_machine_system {
@@ -61,7 +61,7 @@ struct fy_machine {
 	enum fy_firmware firmware;
 	bool secure_boot, tpm;
 	char *uuid, *serial, *manufacturer, *product; /* SMBIOS system */
-	char *arch;	/* "x86_64" */
+	char *arch;				      /* "x86_64" */
 	char *cpu_vendor, *cpu_model;
 	unsigned vcpus, sockets, cores, threads; /* cores per socket, threads
 						    per core */

@@ -17,15 +17,15 @@
  * offset.  Types and the member that they fill:
  */
 enum fy_option_type {
-	FY_OPT_FLAG,	/* bool; --name sets true, --no-name (only where
+	FY_OPT_FLAG,   /* bool; --name sets true, --no-name (only where
 			   'negatable') false */
-	FY_OPT_STRING,	/* char *: malloc'd copy; the last one wins */
-	FY_OPT_LIST,	/* struct fy_strings: --name may be repeated; with
+	FY_OPT_STRING, /* char *: malloc'd copy; the last one wins */
+	FY_OPT_LIST,   /* struct fy_strings: --name may be repeated; with
 			   'split' also "a,b,c" in one */
-	FY_OPT_NUMBER,	/* uint64_t in [min, max], whole decimal number */
-	FY_OPT_SIZE,	/* uint64_t bytes: 123, 64K, 1.5G, 2T (powers of 1024),
+	FY_OPT_NUMBER, /* uint64_t in [min, max], whole decimal number */
+	FY_OPT_SIZE,   /* uint64_t bytes: 123, 64K, 1.5G, 2T (powers of 1024),
 			   in [min, max] */
-	FY_OPT_CHOICE,	/* int: index into 'choices' */
+	FY_OPT_CHOICE, /* int: index into 'choices' */
 };
 
 struct fy_strings {
@@ -37,24 +37,24 @@ int fy_strings_add(struct fy_strings *s, const char *text,
 void fy_strings_release(struct fy_strings *s);
 
 struct fy_option {
-	const char *name;	/* long name without "--"; NULL ends the table */
+	const char *name; /* long name without "--"; NULL ends the table */
 	enum fy_option_type type;
-	size_t offset;		/* offsetof(struct ..., member) */
-	const char *value;	/* placeholder in help, "PATH"; NULL for flags */
-	const char *help;	/* one sentence */
+	size_t offset;	   /* offsetof(struct ..., member) */
+	const char *value; /* placeholder in help, "PATH"; NULL for flags */
+	const char *help;  /* one sentence */
 	const char *const *choices; /* NULL-terminated, for FY_OPT_CHOICE */
-	uint64_t min, max;	/* max 0: no limit */
+	uint64_t min, max;	    /* max 0: no limit */
 	bool negatable, split, hidden;
-	char letter;		/* short option or 0 */
+	char letter; /* short option or 0 */
 	/* "--name[=VALUE]": the text used when no value is given, only with
 	 * '='; NULL: the value is required.  (--compressed[=zstd|deflate]) */
 	const char *implied;
 };
 
 struct fy_command {
-	const char *name;	/* "convert"; NULL ends the table of commands */
-	const char *arguments;	/* "INPUT..." for the usage line, or "" */
-	const char *summary;	/* one line */
+	const char *name;      /* "convert"; NULL ends the table of commands */
+	const char *arguments; /* "INPUT..." for the usage line, or "" */
+	const char *summary;   /* one line */
 	const struct fy_option *options; /* its own */
 	const struct fy_option *common;	 /* shared with others, or NULL */
 	size_t min_arguments, max_arguments;
@@ -64,7 +64,7 @@ struct fy_command {
 };
 
 struct fy_program {
-	const char *name;	/* "p2v-client" */
+	const char *name; /* "p2v-client" */
 	const char *summary;
 	const char *version;
 	const struct fy_command *commands; /* NULL-name-terminated */

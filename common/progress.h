@@ -25,25 +25,24 @@ enum fy_progress_mode {
 extern const char *const fy_progress_choices[];
 
 struct fy_progress_view {
-	const char *phase;	/* "scan", "copy", "verify", "inject", ... */
-	uint64_t done, total;	/* bytes of used data */
-	uint64_t sent;		/* bytes on the wire */
-	uint64_t rate;		/* done per second, over the last seconds */
-	uint64_t seconds_left;	/* UINT64_MAX: unknown */
-	double seconds;		/* since the start */
+	const char *phase;     /* "scan", "copy", "verify", "inject", ... */
+	uint64_t done, total;  /* bytes of used data */
+	uint64_t sent;	       /* bytes on the wire */
+	uint64_t rate;	       /* done per second, over the last seconds */
+	uint64_t seconds_left; /* UINT64_MAX: unknown */
+	double seconds;	       /* since the start */
 };
 
 struct fy_progress {
 	_Atomic uint64_t done, total, sent;
-	_Atomic(const char *) phase; /* a string literal */
+	_Atomic(const char *) phase;	   /* a string literal */
 	struct fy_progress_ticker *ticker; /* private */
 };
 
 /* Start showing.  'view' (NULL: mode decides) is called about every 'ms' from
  * the ticker's thread. */
 int fy_progress_start(struct fy_progress *p, enum fy_progress_mode mode,
-		      void (*view)(void *ctx,
-				   const struct fy_progress_view *v),
+		      void (*view)(void *ctx, const struct fy_progress_view *v),
 		      void *ctx, unsigned ms, struct fy_error *err);
 /* Show the last state and end the ticker. */
 void fy_progress_stop(struct fy_progress *p);

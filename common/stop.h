@@ -19,7 +19,7 @@ struct fy_stop {
 
 int fy_stop_init(struct fy_stop *s, struct fy_error *err);
 void fy_stop_release(struct fy_stop *s);
-void fy_stop_raise(struct fy_stop *s);	/* async-signal-safe */
+void fy_stop_raise(struct fy_stop *s); /* async-signal-safe */
 
 /* NULL is a token that nobody raises. */
 static inline bool

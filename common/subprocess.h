@@ -20,15 +20,15 @@ struct fy_subprocess_options {
 	size_t capture_max;	/* bytes of stdout kept; more is FY_E_FORMAT;
 				   0: stdout goes to /dev/null */
 	unsigned timeout_s;	/* 0: none; then killed and FY_E_CHILD */
-	const char *const *env;	/* NAME=VALUE added; NULL-terminated or NULL */
+	const char *const *env; /* NAME=VALUE added; NULL-terminated or NULL */
 	const struct fy_stop *stop;
 	/* Exit statuses besides 0 that are no error: bit N for status N. */
 	uint64_t accept;
 };
 
 struct fy_subprocess_result {
-	int status;	/* exit status */
-	char *out;	/* stdout, NUL-terminated; malloc'd or NULL */
+	int status; /* exit status */
+	char *out;  /* stdout, NUL-terminated; malloc'd or NULL */
 	size_t out_len;
 	char err_tail[1024]; /* the end of stderr */
 };

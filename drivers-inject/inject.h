@@ -56,8 +56,8 @@ int fy_inject(struct fy_volume *const *disks, size_t n_disks,
  * flush.  FY_E_NOTFOUND when there is no log.  A log that is cut (its trailer
  * is missing) was never applied: nothing is written, and that is success.
  */
-int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks,
-		  int job_dirfd, struct fy_error *err);
+int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
+		  struct fy_error *err);
 
 /*
  * Look only: systems, firmware, filesystems.  '*ret' as "systems" above:

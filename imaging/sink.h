@@ -36,10 +36,10 @@ struct fy_place {
 /* One unit as the server has it: decompressed, verified, and as it came. */
 struct fy_sink_unit {
 	uint64_t index;
-	const void *raw;	 /* unit_bytes, zero-padded at the disk's end */
-	const void *payload;	 /* as it came; == raw for FY_CODEC_NONE */
+	const void *raw;     /* unit_bytes, zero-padded at the disk's end */
+	const void *payload; /* as it came; == raw for FY_CODEC_NONE */
 	uint32_t payload_bytes;
-	enum fy_codec codec;	 /* of the payload */
+	enum fy_codec codec; /* of the payload */
 };
 
 struct fy_sink;
@@ -63,8 +63,7 @@ struct fy_sink_driver {
 	/* Build header and tables from the places, in unit order. */
 	int (*finish)(struct fy_sink *s,
 		      int (*next)(void *ctx, uint64_t *index,
-				  struct fy_place *place,
-				  struct fy_error *err),
+				  struct fy_place *place, struct fy_error *err),
 		      void *ctx, struct fy_error *err);
 	void (*free)(struct fy_sink *s);
 };

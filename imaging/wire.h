@@ -47,7 +47,7 @@ struct fy_wire_header {
 	enum fy_wire_type type;
 	uint8_t codec;
 	uint16_t disk;
-	uint32_t length;     /* of the payload */
+	uint32_t length; /* of the payload */
 	uint32_t raw_length;
 	uint64_t number;
 	uint32_t payload_crc;

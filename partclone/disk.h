@@ -21,41 +21,41 @@
 enum fy_how {
 	FY_HOW_MAP,	/* by the filesystem's own map */
 	FY_HOW_WHOLE,	/* all of it */
-	FY_HOW_SKIPPED,	/* not copied (a large gap's inside) */
+	FY_HOW_SKIPPED, /* not copied (a large gap's inside) */
 };
 
 struct fy_disk_volume {
-	char *path;	/* "p1" ... partition number, "disk" for a superfloppy,
+	char *path;	 /* "p1" ... partition number, "disk" for a superfloppy,
 			   "gap" for bytes in no volume */
 	unsigned number; /* partition number, 0 for none */
 	uint64_t start, length; /* bytes on the disk */
-	char *type;	/* GPT type GUID in lower case, or MBR type "0x83" */
-	char *partuuid;	/* as blkid's PARTUUID, lower case; NULL */
+	char *type;	  /* GPT type GUID in lower case, or MBR type "0x83" */
+	char *partuuid;	  /* as blkid's PARTUUID, lower case; NULL */
 	char *part_label; /* GPT name; NULL */
 	char *filesystem; /* "ext4", "vfat", "swap", "LVM2_member", ...: blkid's
 			     names; NULL: nothing recognised */
 	char *uuid, *label; /* of the filesystem, as blkid shows; NULL */
 	uint64_t used_bytes;
 	enum fy_how how;
-	char *note;	/* for people: why whole, what was odd; NULL */
-	bool boot;	/* MBR active flag / GPT legacy boot flag */
+	char *note; /* for people: why whole, what was odd; NULL */
+	bool boot;  /* MBR active flag / GPT legacy boot flag */
 };
 
 struct fy_disk_map {
 	uint64_t disk_bytes;
 	uint64_t used_bytes;
-	uint32_t sector_bytes;	/* that the table was read with */
-	char *table;		/* "gpt", "mbr", "none" */
-	char *table_uuid;	/* disk GUID, or MBR signature as 8 hex digits */
+	uint32_t sector_bytes; /* that the table was read with */
+	char *table;	       /* "gpt", "mbr", "none" */
+	char *table_uuid;      /* disk GUID, or MBR signature as 8 hex digits */
 	struct fy_extents *used; /* on the disk, everything to be copied */
-	struct fy_disk_volume *volumes;	/* by start; gaps included */
+	struct fy_disk_volume *volumes; /* by start; gaps included */
 	size_t n_volumes;
-	char **warnings;	/* for people; NULL-terminated when n > 0 */
+	char **warnings; /* for people; NULL-terminated when n > 0 */
 	size_t n_warnings;
 };
 
 struct fy_disk_map_options {
-	bool allow_dirty;	/* a dirty filesystem is copied whole */
+	bool allow_dirty; /* a dirty filesystem is copied whole */
 	bool all_gaps;
 	const char *const *whole; /* volumes ("p2") to copy whole, n_whole */
 	size_t n_whole;

@@ -13,16 +13,16 @@
  * .image and .format are set; nics[i].network/.bridge tell the wiring.
  */
 struct fy_emit_options {
-	const char *name;	/* of the VM */
-	const char *virt_type;	/* "kvm" or "qemu" */
+	const char *name;      /* of the VM */
+	const char *virt_type; /* "kvm" or "qemu" */
 	bool new_uuid;
 	const char *default_network; /* "default" */
-	const char *bridge;	/* for all NICs without one of their own */
+	const char *bridge;	     /* for all NICs without one of their own */
 };
 
 struct fy_emitter {
-	const char *name;	/* "libvirt" */
-	const char *suffix;	/* ".xml" */
+	const char *name;   /* "libvirt" */
+	const char *suffix; /* ".xml" */
 	/* '*ret' is malloc'd text.  FY_E_UNSUPPORTED for what the kind can't
 	 * express. */
 	int (*emit)(const struct fy_machine *m,
