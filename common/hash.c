@@ -94,12 +94,12 @@ fy_digest_extents(const struct fy_extents *e, struct fy_digest *ret,
 }
 
 uint32_t
-fy_crc32c(const void *data, size_t len)
+fy_crc32c_more(uint32_t crc, const void *data, size_t len)
 {
 	/* ISA-L takes a non-const pointer and an int length. */
 	unsigned char *p = (unsigned char *)(uintptr_t)data;
-	uint32_t crc = 0xffffffff;
 
+	crc = ~crc;
 	while (len > 0) {
 		int n = len > INT32_MAX ? INT32_MAX : (int)len;
 
@@ -108,6 +108,12 @@ fy_crc32c(const void *data, size_t len)
 		len -= (size_t)n;
 	}
 	return ~crc;
+}
+
+uint32_t
+fy_crc32c(const void *data, size_t len)
+{
+	return fy_crc32c_more(0, data, len);
 }
 
 void

@@ -30,6 +30,8 @@ int fy_digest_extents(const struct fy_extents *e, struct fy_digest *ret,
 
 /* CRC-32C (Castagnoli), the usual form: init and final inversion done. */
 uint32_t fy_crc32c(const void *data, size_t len);
+/* The same in pieces: 'crc' is the result over what came before (0: nothing). */
+uint32_t fy_crc32c_more(uint32_t crc, const void *data, size_t len);
 
 /* SHA-256. */
 void fy_sha256(const void *data, size_t len, unsigned char ret[32]);

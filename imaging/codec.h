@@ -18,8 +18,10 @@ int fy_codec_from_name(const char *name, enum fy_codec *ret,
 
 /*
  * Compressors and decompressors keep their working memory: one per worker.
- * Deflate is raw deflate by ISA-L level 1 (zlib where a window of
- * 'window_bits' can't be had from it); qcow2's readers want 12 bits.
+ * Deflate is raw deflate by ISA-L (zlib where that has no fast code), levels 1
+ * to 3, 'window_bits' 0 or 9 to 15; qcow2's readers want 12 bits.  zstd takes
+ * every level that the library has, the negative ones too.  What can't be had
+ * is FY_E_USAGE.
  */
 struct fy_compressor;
 struct fy_compressor *fy_compressor_new(enum fy_codec codec, int level,
@@ -38,7 +40,16 @@ struct fy_decompressor *fy_decompressor_new(struct fy_error *err);
 void fy_decompressor_free(struct fy_decompressor *d);
 FY_DEFINE_AUTO(decompressor, struct fy_decompressor, fy_decompressor_free)
 
-/* Exactly 'out_len' bytes must come out, from exactly 'len': else FY_E_CORRUPT.
+/*
+ * From now on a deflate stream that reaches back by more than 2^window_bits
+ * bytes is FY_E_CORRUPT (0, as at first: the 32 KiB of deflate itself).  For
+ * payloads that are stored as they came: the sink's plan names the window.
+ */
+void fy_decompressor_limit_window(struct fy_decompressor *d,
+				  unsigned window_bits);
+
+/* Exactly 'out_len' bytes must come out, from exactly 'len': else FY_E_CORRUPT
+ * ('out' is then undefined).  zstd: one frame, with a window of at most 8 MiB.
  * Never writes or reads outside. */
 int fy_decompress(struct fy_decompressor *d, enum fy_codec codec,
 		  const void *data, size_t len, void *out, size_t out_len,

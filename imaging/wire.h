@@ -54,13 +54,17 @@ struct fy_wire_header {
 };
 
 /* Code a header.  'payload' may be in two parts (UNIT: digest, data): the CRC
- * is over the one after the other; 'length' is set from their sizes. */
+ * is over the one after the other; 'length' and 'payload_crc' are set from
+ * them.  Both together have at most FY_WIRE_MAX_PAYLOAD bytes (the caller's
+ * business; what is longer than the type's limit is refused by the peer). */
 void fy_wire_encode(struct fy_wire_header *h, const void *part1, size_t len1,
 		    const void *part2, size_t len2,
 		    unsigned char ret[FY_WIRE_HEADER_BYTES]);
 
-/* Decode and check a header: magic, CRC, type, length limit.  FY_E_PROTOCOL;
- * a CRC mismatch is FY_E_CORRUPT.  When the bytes look like text (a login
+/* Decode and check a header: magic, CRC, type, length limit, and that the other
+ * fields make sense for the type (codec and raw length are 0 but for UNIT, whose
+ * raw length is a power of two from 64 KiB to 4 MiB and not below its data's
+ * length).  FY_E_PROTOCOL; a CRC mismatch is FY_E_CORRUPT.  When the bytes look like text (a login
  * shell that prints something), the message shows them. */
 int fy_wire_decode(const unsigned char bytes[FY_WIRE_HEADER_BYTES],
 		   struct fy_wire_header *ret, struct fy_error *err);

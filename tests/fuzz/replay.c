@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/bytes.h"
+#include "common/cleanup.h"
 #include "common/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
