@@ -79,6 +79,12 @@ fy_volume_is_writable(const struct fy_volume *v)
 	return v->ops->pwrite != NULL;
 }
 
+void *
+fy_volume_handle(const struct fy_volume *v, const struct fy_volume_ops *ops)
+{
+	return v->ops == ops ? v->handle : NULL;
+}
+
 static int
 check_range(const struct fy_volume *v, size_t len, uint64_t offset,
 	    const char *what, struct fy_error *err)

@@ -47,6 +47,10 @@ uint64_t fy_volume_size(const struct fy_volume *v);
 uint32_t fy_volume_sector_bytes(const struct fy_volume *v); /* 512, 4096 */
 const char *fy_volume_name(const struct fy_volume *v);
 bool fy_volume_is_writable(const struct fy_volume *v);
+/* The handle of a volume that was made with these 'ops', else NULL: for the
+ * functions that a kind of volume has besides the common ones. */
+void *fy_volume_handle(const struct fy_volume *v,
+		       const struct fy_volume_ops *ops);
 /* The descriptor behind a volume that fy_volume_open_path made, else -1. */
 int fy_volume_fd(const struct fy_volume *v);
 
