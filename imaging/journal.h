@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/cleanup.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/json.h"
@@ -43,6 +44,11 @@ int fy_journal_open(int dirfd, const json_t *pins,
 		    struct fy_journal **ret, bool *ret_resumed,
 		    struct fy_error *err);
 void fy_journal_close(struct fy_journal *j);
+FY_DEFINE_AUTO(journal, struct fy_journal, fy_journal_close)
+
+/* When the journal was found damaged at the open, what was done about it, in
+ * words for the log; else NULL.  A torn tail is no damage. */
+const char *fy_journal_note(const struct fy_journal *j);
 
 /* Read only the pins of a journal that is there: NULL and FY_E_NOTFOUND when
  * there is none (or none whose header is whole). */
@@ -62,16 +68,19 @@ void fy_journal_bitmap(const struct fy_journal *j, unsigned disk,
 /* The durable unit with the lowest index >= *unit: true and *unit set. */
 bool fy_journal_next(const struct fy_journal *j, unsigned disk, uint64_t *unit);
 
+/* FY_E_EXISTS when the unit is durable and wasn't forgotten.  After a failed
+ * write or sync all further calls fail: open it anew. */
 int fy_journal_append(struct fy_journal *j, unsigned disk, uint64_t unit,
 		      const struct fy_digest *digest,
 		      const struct fy_place *place, struct fy_error *err);
+/* FY_E_NOTFOUND when it isn't durable. */
 int fy_journal_forget(struct fy_journal *j, unsigned disk, uint64_t unit,
 		      struct fy_error *err);
 /* Write out and fdatasync. */
 int fy_journal_sync(struct fy_journal *j, struct fy_error *err);
 
 /* Marks of the finish: "written" (all units there, tables built), "injected";
- * durable on return.  fy_journal_stage is the last one, "" at first. */
+ * at most 16 bytes; durable on return.  fy_journal_stage is the last one, "" at first. */
 int fy_journal_set_stage(struct fy_journal *j, const char *stage,
 			 struct fy_error *err);
 const char *fy_journal_stage(const struct fy_journal *j);

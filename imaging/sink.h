@@ -77,13 +77,34 @@ struct fy_sink {
 	void *state;
 };
 
+extern const struct fy_sink_driver fy_sink_driver_raw;
+extern const struct fy_sink_driver fy_sink_driver_qcow2;
+
+/* The granularity of struct fy_place's mask. */
+#define FY_SINK_CLUSTER_BYTES (64u << 10)
+
 /* By name; NULL and FY_E_UNSUPPORTED naming what there is. */
 const struct fy_sink_driver *fy_sink_driver_find(const char *format,
 						 struct fy_error *err);
 
-/* Takes 'fd'. */
+/*
+ * Check 'params' and ask the driver for its plan: fy_sink_driver's 'plan' with
+ * the checks that all formats share (FY_E_UNSUPPORTED, FY_E_USAGE).
+ */
+int fy_sink_plan(const struct fy_sink_params *params, uint32_t *unit_bytes,
+		 enum fy_codec *codec, int *level, unsigned *window_bits,
+		 struct fy_error *err);
+
+/*
+ * Takes 'fd', on failure too.  Cuts what lies behind 'end' and takes away a
+ * header that an earlier finish wrote, so an image that is not finished is never
+ * mistaken for a whole one (raw has no header: there its place tells).
+ * FY_E_CORRUPT: the file is shorter than 'end'.
+ */
 struct fy_sink *fy_sink_open(const struct fy_sink_params *params, int fd,
 			     uint64_t end, struct fy_error *err);
+/* A unit twice in one session without a forget between is allowed (the later
+ * one counts, when its place is the one that is kept). */
 int fy_sink_write(struct fy_sink *s, const struct fy_sink_unit *u,
 		  struct fy_place *ret, struct fy_error *err);
 int fy_sink_forget(struct fy_sink *s, uint64_t index,
@@ -91,7 +112,9 @@ int fy_sink_forget(struct fy_sink *s, uint64_t index,
 /* fdatasync of the image: what was written before is durable after. */
 int fy_sink_sync(struct fy_sink *s, struct fy_error *err);
 /* Tables, length, fsync.  'next' returns 1 with the next unit that has a place
- * (ascending index), 0 at the end, -1. */
+ * (ascending index), 0 at the end, -1.  A place that can't be right is
+ * FY_E_CORRUPT.  After a failure the sink may be freed and the image opened and
+ * finished again; after success only freed. */
 int fy_sink_finish(struct fy_sink *s,
 		   int (*next)(void *ctx, uint64_t *index,
 			       struct fy_place *place, struct fy_error *err),
