@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The scratch index: blocks of 8192 numbers, 64 of them in memory (4 MiB),
+ * The scratch index: blocks of 512 numbers, 1024 of them in memory (4 MiB),
  * direct-mapped, the others in an unlinked file beside the journal.
  */
 #include "imaging/journal-index.h"
@@ -15,9 +15,9 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 
-#define BLOCK_ITEMS 8192u
+#define BLOCK_ITEMS 512u
 #define BLOCK_BYTES (BLOCK_ITEMS * sizeof(uint64_t))
-#define SLOTS	    64u
+#define SLOTS	    1024u
 #define NO_BLOCK    UINT64_MAX
 
 struct slot {
