@@ -47,11 +47,10 @@ int fy_initramfs_input_of_fd(const int *fd, struct fy_initramfs_input *ret,
 /* What made it. */
 enum fy_initramfs_kind {
 	FY_INITRAMFS_UNKNOWN,
-	FY_INITRAMFS_TOOLS,	 /* initramfs-tools */
+	FY_INITRAMFS_TOOLS, /* initramfs-tools */
 	FY_INITRAMFS_DRACUT,
 	FY_INITRAMFS_MKINITCPIO, /* not editable */
 	FY_INITRAMFS_BOOSTER,	 /* not editable */
-	FY_INITRAMFS_TINY,	 /* tiny-initramfs; not editable */
 };
 
 struct fy_initramfs;

@@ -44,8 +44,8 @@ struct fy_modules_source {
 };
 
 /* A source that reads a directory tree of this machine (a mounted guest, a
- * test's tree).  'dirfd' is borrowed for as long as 'ret' is used. */
-void fy_modules_source_of_dir(int dirfd, struct fy_modules_source *ret);
+ * test's tree).  '*dirfd' is borrowed for as long as 'ret' is used. */
+void fy_modules_source_of_dir(const int *dirfd, struct fy_modules_source *ret);
 
 struct fy_modules;
 
@@ -118,7 +118,8 @@ int fy_modules_collect(struct fy_modules *m, const char *name,
  * text of modules.builtin and modules.order ("" when missing).  The module's
  * own; live until _free. */
 const char *fy_modules_search(const struct fy_modules *m);
-const char *fy_modules_builtin_text(const struct fy_modules *m, size_t *ret_len);
+const char *fy_modules_builtin_text(const struct fy_modules *m,
+				    size_t *ret_len);
 const char *fy_modules_order_text(const struct fy_modules *m, size_t *ret_len);
 /* modules.builtin.modinfo, NULL when missing. */
 const char *fy_modules_builtin_modinfo(const struct fy_modules *m,
