@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_FILESYSTEM_H
+#define FY_FILESYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/extents.h"
+#include "common/log.h"
+#include "common/stop.h"
+#include "common/volume.h"
+
+/*
+ * What lies on a volume, and which of its bytes are used.
+ *
+ * A filesystem is known by its signature (a table, signature.c); for some of
+ * them there is a driver that yields the used extents.  What has a signature
+ * but no driver, or two signatures that exclude each other, is copied whole.
+ */
+#define FY_FS_NOTE 256
+
+struct fy_fs_driver;
+
+struct fy_fs_info {
+	const char *name; /* blkid's; NULL: nothing recognised */
+	const struct fy_fs_driver *driver; /* NULL: no map can be had */
+	char uuid[64];			   /* as blkid shows; "" */
+	char label[520];       /* as blkid shows; UTF-8 made valid; "" */
+	char note[FY_FS_NOTE]; /* why there is no map; "" */
+};
+
+struct fy_fs_map_options {
+	bool allow_dirty; /* an unclean filesystem is used whole */
+	struct fy_log *log;
+	const struct fy_stop *stop;
+};
+
+struct fy_fs_result {
+	bool whole;	/* no map was possible: all of the volume is used */
+	uint64_t bytes; /* how far the filesystem reaches; else the volume's */
+	char note[FY_FS_NOTE]; /* for people; "" */
+	bool warn;	       /* the note is a warning */
+};
+
+struct fy_fs_driver {
+	const char *name; /* of the family: "ext", "fat", "swap" */
+
+	/*
+	 * Whether the filesystem at the start of 'v' is of this family: 1 (and
+	 * name, uuid and label of 'ret' set), 0, or -1 (FY_E_IO, FY_E_NOMEM).
+	 */
+	int (*probe)(struct fy_volume *v, struct fy_fs_info *ret,
+		     struct fy_error *err);
+
+	/*
+	 * Append the used extents (bytes on 'v', sorted, block-aligned).  What
+	 * cannot be proved free is used.  With ret->whole nothing need be
+	 * appended; 'used' is cut back by the caller then, and on failure.
+	 * FY_E_IO, FY_E_NOMEM, FY_E_CANCELLED, FY_E_DIRTY with what to do,
+	 * FY_E_UNSUPPORTED when no copy of this volume alone would be usable.
+	 */
+	int (*read_map)(struct fy_volume *v,
+			const struct fy_fs_map_options *options,
+			struct fy_extents *used, struct fy_fs_result *ret,
+			struct fy_error *err);
+};
+
+extern const struct fy_fs_driver fy_fs_ext;
+extern const struct fy_fs_driver fy_fs_fat;
+extern const struct fy_fs_driver fy_fs_swap;
+
+/* Find out what lies on 'v'.  -1: FY_E_IO, FY_E_NOMEM. */
+int fy_fs_identify(struct fy_volume *v, struct fy_fs_info *ret,
+		   struct fy_error *err);
+
+/*
+ * The used extents of 'v', whose 'info' is known.  Everything when there is no
+ * driver or when the driver says so.  On failure 'used' is as before.
+ */
+int fy_fs_map(struct fy_volume *v, const struct fy_fs_info *info,
+	      const struct fy_fs_map_options *options, struct fy_extents *used,
+	      struct fy_fs_result *ret, struct fy_error *err);
+
+#endif
