@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
@@ -80,9 +81,15 @@ FY_DEFINE_AUTO(disk_map, struct fy_disk_map, fy_disk_map_free)
 json_t *fy_disk_map_json(const struct fy_disk_map *m, bool with_extents,
 			 struct fy_error *err);
 
+/* The same with the extents, written out as they are read: a large disk has
+ * more of them than fit into a tree.  FY_E_IO. */
+int fy_disk_map_write_json(const struct fy_disk_map *m, FILE *to,
+			   struct fy_error *err);
+
 /*
  * Only the table and what lies in each partition, without used maps: for
- * images under injection and for inventory.  used/used_bytes are empty.
+ * images under injection and for inventory.  used/used_bytes are empty,
+ * and gaps are left out.
  */
 int fy_disk_probe(struct fy_volume *disk, struct fy_disk_map **ret,
 		  struct fy_error *err);

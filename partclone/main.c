@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * used-blocks: what is used on a disk, as a table for people, as JSON, or as a
+ * ddrescue mapfile.  Data goes to stdout, messages to stderr.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/options.h"
+#include "common/stop.h"
+#include "partclone/disk.h"
+
+struct options {
+	bool json, ddrescue, allow_dirty, all_gaps;
+	struct fy_strings whole;
+	uint64_t sector_bytes;
+};
+
+static struct fy_stop stop = { .fd = -1 };
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	fy_stop_raise(&stop);
+}
+
+static int
+catch_signals(struct fy_error *err)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	if (fy_stop_init(&stop, err) == -1)
+		return -1;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	return 0;
+}
+
+static int
+report(const struct fy_error *err)
+{
+	fprintf(stderr, "used-blocks: %s\n", err->msg);
+	return fy_error_exit_status(err->code);
+}
+
+/* --- map ----------------------------------------------------------------------- */
+
+/* Text from a disk goes to a terminal: control characters don't. */
+static void
+print_foreign(const char *before, const char *text)
+{
+	const unsigned char *p;
+
+	if (text == NULL)
+		return;
+	fputs(before, stdout);
+	for (p = (const unsigned char *)text; *p != '\0'; p++)
+		putchar(*p < 0x20 || *p == 0x7f ? '?' : *p);
+}
+
+static void
+print_volume(const struct fy_disk_volume *v)
+{
+	static const char *const how[] = { "map", "whole", "ends" };
+	char start[32], length[32], used[32];
+
+	fy_format_bytes(v->start, start, sizeof(start));
+	fy_format_bytes(v->length, length, sizeof(length));
+	fy_format_bytes(v->used_bytes, used, sizeof(used));
+	printf("%-5s %10s %10s %10s  %-5s  %s", v->path, start, length, used,
+	       how[v->how], v->filesystem != NULL ? v->filesystem : "-");
+	print_foreign(" ", v->label);
+	if (v->boot)
+		printf(" [boot]");
+	print_foreign("  # ", v->note);
+	putchar('\n');
+}
+
+static int
+print_table(const struct fy_disk_map *m, const char *source,
+	    struct fy_error *err)
+{
+	char size[32], used[32];
+	size_t i;
+
+	fy_format_bytes(m->disk_bytes, size, sizeof(size));
+	fy_format_bytes(m->used_bytes, used, sizeof(used));
+	print_foreign("", source);
+	printf(": %s (%" PRIu64 " bytes), table %s", size, m->disk_bytes,
+	       m->table);
+	print_foreign(" ", m->table_uuid);
+	printf(", sectors of %u bytes\n", m->sector_bytes);
+	printf("%-5s %10s %10s %10s  %-5s  %s\n", "name", "start", "size",
+	       "used", "how", "what");
+	for (i = 0; i < m->n_volumes; i++)
+		print_volume(&m->volumes[i]);
+	printf("used: %s (%" PRIu64 " bytes) in %" PRIu64 " extents\n", used,
+	       m->used_bytes, fy_extents_count(m->used));
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fy_error_set(err, FY_E_IO, errno, "cannot write");
+	return 0;
+}
+
+/* A domain mapfile: '+' is used, '?' is not. */
+static int
+print_ddrescue(const struct fy_disk_map *m, struct fy_error *err)
+{
+	struct fy_extents_cursor c;
+	struct fy_extent x;
+	uint64_t at = 0;
+	int r;
+
+	printf("# Mapfile. Created by used-blocks " FY_VERSION "\n"
+	       "# current_pos  current_status  current_pass\n"
+	       "0x%08X     ?               1\n"
+	       "#      pos        size  status\n",
+	       0u);
+	fy_extents_cursor_init(&c, m->used);
+	while ((r = fy_extents_next(&c, &x, err)) == 1) {
+		if (x.offset > at)
+			printf("0x%08" PRIX64 "  0x%08" PRIX64 "  ?\n", at,
+			       x.offset - at);
+		printf("0x%08" PRIX64 "  0x%08" PRIX64 "  +\n", x.offset,
+		       x.length);
+		at = x.offset + x.length;
+	}
+	if (r == -1)
+		return -1;
+	if (at < m->disk_bytes)
+		printf("0x%08" PRIX64 "  0x%08" PRIX64 "  ?\n", at,
+		       m->disk_bytes - at);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fy_error_set(err, FY_E_IO, errno, "cannot write");
+	return 0;
+}
+
+static int
+map(const struct options *o, const char *source, struct fy_error *err)
+{
+	FY_AUTO(disk_map) struct fy_disk_map *m = NULL;
+	fy_autovolume struct fy_volume *disk = NULL;
+	const struct fy_disk_map_options options = {
+		.allow_dirty = o->allow_dirty,
+		.all_gaps = o->all_gaps,
+		.whole = (const char *const *)o->whole.items,
+		.n_whole = o->whole.n,
+		.stop = &stop,
+	};
+	size_t i;
+
+	if (o->json && o->ddrescue)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--json and --ddrescue exclude each "
+				    "other");
+	if (o->sector_bytes != 0 && o->sector_bytes != 512 &&
+	    o->sector_bytes != 4096)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--sector-size is 512 or 4096");
+	if (fy_volume_open_path(source, 0, (uint32_t)o->sector_bytes, &disk,
+				err) == -1 ||
+	    fy_disk_map_read(disk, &options, &m, err) == -1)
+		return -1;
+	for (i = 0; i < m->n_warnings; i++)
+		fprintf(stderr, "used-blocks: warning: %s\n", m->warnings[i]);
+	if (o->json)
+		return fy_disk_map_write_json(m, stdout, err);
+	if (o->ddrescue)
+		return print_ddrescue(m, err);
+	return print_table(m, source, err);
+}
+
+static int
+run_map(const struct fy_command *command, void *options,
+	const struct fy_strings *arguments)
+{
+	struct fy_error err = { 0 };
+	int r;
+
+	(void)command;
+	if (catch_signals(&err) == -1)
+		return report(&err);
+	r = map(options, arguments->items[0], &err);
+	fy_stop_release(&stop);
+	return r == 0 ? FY_EXIT_DONE : report(&err);
+}
+
+/* --- what is not there yet ---------------------------------------------------------- */
+
+static int
+run_missing(const struct fy_command *command, void *options,
+	    const struct fy_strings *arguments)
+{
+	struct fy_error err = { 0 };
+
+	(void)options;
+	(void)arguments;
+	fy_error_set(&err, FY_E_UNSUPPORTED, 0,
+		     "'%s' is not there yet: this version only maps",
+		     command->name);
+	return report(&err);
+}
+
+/* --- the table ------------------------------------------------------------------------ */
+
+static const struct fy_option map_options[] = {
+	{ .name = "json",
+	  .type = FY_OPT_FLAG,
+	  .offset = offsetof(struct options, json),
+	  .help = "print one JSON object" },
+	{ .name = "ddrescue",
+	  .type = FY_OPT_FLAG,
+	  .offset = offsetof(struct options, ddrescue),
+	  .help = "print a ddrescue mapfile: '+' used, '?' not" },
+	{ .name = "allow-dirty",
+	  .type = FY_OPT_FLAG,
+	  .offset = offsetof(struct options, allow_dirty),
+	  .help = "use an unclean filesystem whole instead of refusing it" },
+	{ .name = "all-gaps",
+	  .type = FY_OPT_FLAG,
+	  .offset = offsetof(struct options, all_gaps),
+	  .help = "use all bytes that lie in no volume" },
+	{ .name = "whole",
+	  .type = FY_OPT_LIST,
+	  .split = true,
+	  .offset = offsetof(struct options, whole),
+	  .value = "VOLUME",
+	  .help = "use all of this volume (p2, or disk); may be repeated" },
+	{ .name = "sector-size",
+	  .type = FY_OPT_NUMBER,
+	  .offset = offsetof(struct options, sector_bytes),
+	  .value = "BYTES",
+	  .min = 512,
+	  .max = 4096,
+	  .help = "logical sector size of an image file: 512 or 4096" },
+	{ .name = NULL },
+};
+
+static const struct fy_command commands[] = {
+	{ .name = "map",
+	  .arguments = "SOURCE",
+	  .summary = "print what is used on a disk, a partition or an image",
+	  .options = map_options,
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = run_map },
+	{ .name = "save",
+	  .arguments = "SOURCE IMAGE",
+	  .summary = "save the used blocks (not there yet)",
+	  .max_arguments = 2,
+	  .run = run_missing },
+	{ .name = "restore",
+	  .arguments = "IMAGE TARGET",
+	  .summary = "restore an image (not there yet)",
+	  .max_arguments = 2,
+	  .run = run_missing },
+	{ .name = "check",
+	  .arguments = "IMAGE",
+	  .summary = "check an image (not there yet)",
+	  .max_arguments = 1,
+	  .run = run_missing },
+	{ .name = "info",
+	  .arguments = "IMAGE",
+	  .summary = "tell about an image (not there yet)",
+	  .max_arguments = 1,
+	  .run = run_missing },
+	{ .name = NULL },
+};
+
+static void *
+options_new(void)
+{
+	return calloc(1, sizeof(struct options));
+}
+
+static void
+options_free(void *options)
+{
+	if (options != NULL)
+		fy_options_release(map_options, options);
+	free(options);
+}
+
+static const struct fy_program program = {
+	.name = "used-blocks",
+	.summary = "what is used on a disk",
+	.version = FY_VERSION,
+	.commands = commands,
+	.options_new = options_new,
+	.options_free = options_free,
+};
+
+int
+main(int argc, char **argv)
+{
+	return fy_program_main(&program, argc, argv);
+}
