@@ -38,9 +38,11 @@ ALL_LIB_SRC := $(LIB_SRC) $(SERVER_SRC) $(CLIENT_SRC)
 TEST_SRC := $(wildcard $(foreach r,$(ROOMS) v2v-server p2v-client,$(r)/test-*.c))
 FUZZ_SRC := $(wildcard $(foreach r,$(ROOMS) v2v-server p2v-client,$(r)/fuzz-*.c))
 
-obj = $(patsubst %.c,$(O)/%.o,$(1))
-TESTS := $(patsubst %.c,$(O)/%,$(TEST_SRC))
-FUZZ_REPLAY := $(patsubst %.c,$(O)/%-replay,$(FUZZ_SRC))
+# Objects and test programs lie in $(O)/obj/ROOM/, programs in $(O)/.
+B := $(O)/obj
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+TESTS := $(patsubst %.c,$(B)/%,$(TEST_SRC))
+FUZZ_REPLAY := $(patsubst %.c,$(B)/%-replay,$(FUZZ_SRC))
 
 all: $(addprefix $(O)/,$(PROGRAMS))
 
@@ -50,20 +52,20 @@ $(O)/libironferry.a: $(call obj,$(ALL_LIB_SRC))
 
 main-of = $(if $(filter used-blocks,$(1)),partclone,$(1))/main
 define program
-$(O)/$(1): $(O)/$(call main-of,$(1)).o $(O)/libironferry.a
+$(O)/$(1): $(B)/$(call main-of,$(1)).o $(O)/libironferry.a
 	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-$(O)/%.o: %.c
+$(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(TESTS): $(O)/%: $(O)/%.o $(O)/libironferry.a
+$(TESTS): $(B)/%: $(B)/%.o $(O)/libironferry.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 # A fuzz target defines LLVMFuzzerTestOneInput; the replay main feeds it files.
-$(FUZZ_REPLAY): $(O)/%-replay: $(O)/%.o $(O)/tests/fuzz/replay.o \
+$(FUZZ_REPLAY): $(B)/%-replay: $(B)/%.o $(B)/tests/fuzz/replay.o \
 		$(O)/libironferry.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
@@ -74,9 +76,9 @@ FUZZ_NAMES := $(patsubst %.c,%,$(FUZZ_SRC))
 fuzz:
 	$(MAKE) O=build-fuzz CC=clang \
 		SAN='-fsanitize=fuzzer-no-link,address,undefined' fuzz-build
-	tests/fuzz/run $(FUZZ_SECONDS) $(addprefix build-fuzz/,$(FUZZ_NAMES))
-fuzz-build: $(addprefix $(O)/,$(FUZZ_NAMES))
-$(addprefix $(O)/,$(FUZZ_NAMES)): $(O)/%: $(O)/%.o $(O)/libironferry.a
+	tests/fuzz/run $(FUZZ_SECONDS) $(addprefix build-fuzz/obj/,$(FUZZ_NAMES))
+fuzz-build: $(addprefix $(B)/,$(FUZZ_NAMES))
+$(addprefix $(B)/,$(FUZZ_NAMES)): $(B)/%: $(B)/%.o $(O)/libironferry.a
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 # --- documentation -----------------------------------------------------------
