@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `v2v-server inject` and `inspect`: on images in place, without a client.
+ *
+ * The undo log, the originals and the report of an injection go to a directory
+ * of their own beside the first image.  An undo log that is there already is
+ * never written over: it belongs to an injection that can still be undone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "v2v-server/images.h"
+#include "v2v-server/server.h"
+
+#define MACHINE_MAX (8u << 20)
+
+static struct fy_log *
+new_log(const struct fy_server_options *o, struct fy_error *err)
+{
+	enum fy_log_level most = FY_LOG_INFO;
+
+	if (o->quiet)
+		most = FY_LOG_WARN;
+	else if (o->debug)
+		most = FY_LOG_DEBUG;
+	return fy_log_new(most, fy_log_to_stderr,
+			  (void *)(uintptr_t) "v2v-server", err);
+}
+
+static int
+fail(const struct fy_error *err)
+{
+	fprintf(stderr, "v2v-server: %s\n", err->msg);
+	return fy_error_exit_status(err->code);
+}
+
+static int
+open_disks(const struct fy_server_options *o,
+	   const struct fy_strings *arguments, bool writable,
+	   struct fy_images **ret, struct fy_error *err)
+{
+	FY_AUTO(images) struct fy_images *images = fy_images_new(err);
+	size_t i;
+
+	if (images == NULL)
+		return -1;
+	for (i = 0; i < arguments->n; i++)
+		if (fy_images_add(images, arguments->items[i], o->format, 0,
+				  writable, err) == -1)
+			return -1;
+	*ret = fy_steal_ptr(&images);
+	return 0;
+}
+
+static int
+print_json(const json_t *j, struct fy_error *err)
+{
+	fy_autofree char *text = fy_json_text(j, 2, err);
+
+	if (text == NULL)
+		return -1;
+	puts(text);
+	if (fflush(stdout) == EOF)
+		return fy_error_set(err, FY_E_IO, errno, "cannot write");
+	return 0;
+}
+
+static void
+print_systems(const json_t *systems)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(systems, i, o)
+		printf("%s on disk %llu, %s: %s, firmware %s\n",
+		       fy_json_string_or(o, "pretty_name",
+					 fy_json_string_or(o, "id", "unknown")),
+		       (unsigned long long)fy_json_u64_or(o, "disk", 0) + 1,
+		       fy_json_string_or(o, "volume", "?"),
+		       fy_json_string_or(o, "arch", "?"),
+		       fy_json_string_or(o, "firmware", "unknown"));
+	if (json_array_size(systems) == 0)
+		printf("no system was found\n");
+}
+
+static void
+print_report(const json_t *report, bool dry_run)
+{
+	const json_t *list, *o;
+	size_t i;
+
+	print_systems(json_object_get(report, "systems"));
+	list = json_object_get(report, "changes");
+	json_array_foreach(list, i, o)
+		printf("%s%s %s: %s\n", dry_run ? "would be " : "",
+		       fy_json_string_or(o, "action", "changed"),
+		       fy_json_string_or(o, "path", "?"),
+		       fy_json_string_or(o, "why", ""));
+	list = json_object_get(report, "skipped");
+	json_array_foreach(list, i, o)
+	{
+		fy_autofree char *text = NULL;
+
+		if (json_is_string(o)) {
+			printf("left alone: %s\n", json_string_value(o));
+			continue;
+		}
+		text = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
+		printf("left alone: %s\n", text != NULL ? text : "?");
+	}
+	list = json_object_get(report, "warnings");
+	json_array_foreach(list, i, o) if (json_is_string(o))
+		printf("warning: %s\n", json_string_value(o));
+}
+
+/* --- what goes in ------------------------------------------------------------ */
+
+static int
+read_machine(const char *path, struct fy_machine **ret, struct fy_error *err)
+{
+	fy_autojson json_t *j = NULL;
+
+	if (path == NULL)
+		return 0;
+	j = fy_json_read_at(AT_FDCWD, path, MACHINE_MAX, err);
+	if (j == NULL)
+		return -1;
+	if (fy_machine_from_json(j, ret, err) == -1)
+		return fy_error_prefix(err, "'%s'", path);
+	return 0;
+}
+
+/* "NAME=MAC", cut in place. */
+static int
+read_nics(const struct fy_strings *list, struct fy_inject_nic **ret,
+	  struct fy_error *err)
+{
+	size_t i;
+
+	*ret = calloc(list->n + 1, sizeof(**ret));
+	if (*ret == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < list->n; i++) {
+		char *equals = strchr(list->items[i], '=');
+
+		if (equals == NULL || equals == list->items[i] ||
+		    equals[1] == '\0')
+			return fy_error_set(err, FY_E_USAGE, 0,
+					    "--nic: '%s' is not NAME=MAC",
+					    list->items[i]);
+		*equals = '\0';
+		(*ret)[i].name = list->items[i];
+		(*ret)[i].mac = equals + 1;
+	}
+	return 0;
+}
+
+static int
+open_job_dir(const struct fy_server_options *o, const char *first_disk,
+	     bool create, char **ret_path, int *ret, struct fy_error *err)
+{
+	fy_autofree char *path = NULL;
+
+	path = o->job_dir != NULL ? fy_format(err, "%s", o->job_dir)
+				  : fy_format(err, "%s.job", first_disk);
+	if (path == NULL)
+		return -1;
+	if (create && mkdir(path, 0700) == -1 && errno != EEXIST)
+		return fy_error_set(err, FY_E_IO, errno,
+				    "cannot create the directory '%s'", path);
+	*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret == -1)
+		return fy_error_set(
+			err, errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO, errno,
+			"cannot open the directory '%s'", path);
+	*ret_path = fy_steal_ptr(&path);
+	return 0;
+}
+
+/* --- the commands ------------------------------------------------------------ */
+
+static int
+undo(const struct fy_server_options *o, const struct fy_strings *arguments,
+     struct fy_log *log, struct fy_error *err)
+{
+	FY_AUTO(images) struct fy_images *images = NULL;
+	fy_autofree char *path = NULL;
+	fy_autofd int fd = -1;
+
+	if (o->dry_run)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--undo and --dry-run exclude each other");
+	if (open_job_dir(o, arguments->items[0], false, &path, &fd, err) ==
+		    -1 ||
+	    open_disks(o, arguments, true, &images, err) == -1)
+		return -1;
+	if (fy_undo_apply(images->volumes, images->n, fd, err) == -1)
+		return fy_error_prefix(err, "'%s'", path);
+	/* Only when the images have it. */
+	if (unlinkat(fd, "undo.log", 0) == -1 || fy_dir_sync(fd, err) == -1)
+		return fy_error_set(err, FY_E_IO, errno,
+				    "cannot remove '%s/undo.log'", path);
+	fy_log_info(log, "the injection was undone");
+	return 0;
+}
+
+static int
+run_inject(const struct fy_server_options *o,
+	   const struct fy_strings *arguments, struct fy_log *log,
+	   struct fy_error *err)
+{
+	FY_AUTO(images) struct fy_images *images = NULL;
+	FY_AUTO(machine) struct fy_machine *machine = NULL;
+	fy_autofree struct fy_inject_nic *nics = NULL;
+	fy_autojson json_t *report = NULL;
+	fy_autofree char *path = NULL;
+	fy_autofd int fd = -1;
+	struct fy_inject_options io = { .log = log,
+					.dry_run = o->dry_run,
+					.n_nics = o->nics.n,
+					.stop = &fy_server_stop };
+
+	if (read_machine(o->machine_json, &machine, err) == -1 ||
+	    read_nics(&o->nics, &nics, err) == -1 ||
+	    open_disks(o, arguments, !o->dry_run, &images, err) == -1 ||
+	    (!o->dry_run &&
+	     open_job_dir(o, arguments->items[0], true, &path, &fd, err) == -1))
+		return -1;
+	if (fd >= 0 && faccessat(fd, "undo.log", F_OK, 0) == 0)
+		return fy_error_set(err, FY_E_EXISTS, 0,
+				    "'%s/undo.log' is of an earlier injection: "
+				    "undo that with --undo, or give another "
+				    "--job-dir",
+				    path);
+	io.job_dirfd = fd;
+	io.machine = machine;
+	io.nics = nics;
+	if (fy_inject(images->volumes, images->n, &io, &report, err) == -1)
+		return -1;
+	if (fd >= 0 && fy_json_write_at(fd, "report.json", report, err) == -1)
+		return -1;
+	if (o->json)
+		return print_json(report, err);
+	print_report(report, o->dry_run);
+	return 0;
+}
+
+int
+fy_server_inject(const struct fy_command *command, void *options,
+		 const struct fy_strings *arguments)
+{
+	const struct fy_server_options *o = options;
+	struct fy_error err = { 0 };
+	struct fy_log *log = new_log(o, &err);
+	int r = -1;
+
+	(void)command;
+	if (log != NULL)
+		r = o->undo ? undo(o, arguments, log, &err)
+			    : run_inject(o, arguments, log, &err);
+	fy_log_free(log);
+	return r == 0 ? FY_EXIT_DONE : fail(&err);
+}
+
+static int
+run_inspect(const struct fy_server_options *o,
+	    const struct fy_strings *arguments, struct fy_log *log,
+	    struct fy_error *err)
+{
+	FY_AUTO(images) struct fy_images *images = NULL;
+	fy_autojson json_t *systems = NULL;
+	fy_autojson json_t *all = NULL;
+
+	if (open_disks(o, arguments, false, &images, err) == -1 ||
+	    fy_inspect(images->volumes, images->n, log, &systems, err) == -1)
+		return -1;
+	if (!o->json) {
+		print_systems(systems);
+		return 0;
+	}
+	all = json_pack("{s:O}", "systems", systems);
+	return all == NULL ? fy_error_nomem(err) : print_json(all, err);
+}
+
+int
+fy_server_inspect(const struct fy_command *command, void *options,
+		  const struct fy_strings *arguments)
+{
+	const struct fy_server_options *o = options;
+	struct fy_error err = { 0 };
+	struct fy_log *log = new_log(o, &err);
+	int r = -1;
+
+	(void)command;
+	if (log != NULL)
+		r = run_inspect(o, arguments, log, &err);
+	fy_log_free(log);
+	return r == 0 ? FY_EXIT_DONE : fail(&err);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_SERVER_H
+#define FY_SERVER_H
+
+#include <stdbool.h>
+
+#include "common/options.h"
+#include "common/stop.h"
+
+/* The program's options, filled by main.c's tables. */
+struct fy_server_options {
+	/* serve */
+	char *root, *machine, *virtio_win;
+	struct fy_strings allow;
+	bool append_only, require_sandbox;
+
+	/* inject, inspect */
+	char *job_dir, *machine_json, *format;
+	struct fy_strings nics;
+	bool dry_run, undo, json;
+
+	/* all */
+	bool quiet, debug;
+};
+
+/* Raised by SIGINT, SIGTERM and SIGHUP; set up by main. */
+extern struct fy_stop fy_server_stop;
+
+/* Commands.  Each returns the exit status. */
+int fy_server_inject(const struct fy_command *command, void *options,
+		     const struct fy_strings *arguments);
+int fy_server_inspect(const struct fy_command *command, void *options,
+		      const struct fy_strings *arguments);
+
+#endif
