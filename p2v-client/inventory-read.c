@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The whole description: hardware and NICs, the disks with what is on them,
+ * the systems found.
+ *
+ * Image files have no hardware: processors and memory get a modest default,
+ * and the firmware is what the first disk is made for: UEFI when its GPT has
+ * an EFI system partition and no BIOS boot partition, else BIOS.
+ */
+#include "p2v-client/inventory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "common/volume.h"
+#include "p2v-client/block.h"
+#include "p2v-client/sysfs.h"
+#include "p2v-client/systems.h"
+#include "partclone/disk.h"
+
+#define TYPE_ESP      "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+#define TYPE_BIOSBOOT "21686148-6449-6e6f-744e-656564454649"
+
+#define IMAGE_VCPUS  2
+#define IMAGE_MEMORY (2 * FY_GIB)
+
+void
+fy_inventory_free(struct fy_inventory *i)
+{
+	size_t n, k, count;
+
+	if (i == NULL)
+		return;
+	count = i->machine == NULL ? 0 : i->machine->n_disks;
+	for (n = 0; i->disks != NULL && n < count; n++) {
+		struct fy_inventory_disk *d = &i->disks[n];
+
+		free(d->kernel_name);
+		free(d->in_use);
+		free(d->problem);
+		for (k = 0; k < d->n_notes; k++)
+			free(d->notes[k]);
+		free(d->notes);
+	}
+	free(i->disks);
+	fy_machine_free(i->machine);
+	free(i);
+}
+
+/* --- which disks ----------------------------------------------------------- */
+
+static int
+add_disk(struct fy_inventory *inv, const char *path, const char *name,
+	 const char *root, struct fy_error *err)
+{
+	struct fy_machine_disk *d = fy_machine_add_disk(inv->machine, err);
+	struct fy_inventory_disk *grown, *extra;
+	size_t n = inv->machine->n_disks;
+
+	if (d == NULL)
+		return -1;
+	grown = reallocarray(inv->disks, n, sizeof(*grown));
+	if (grown == NULL) {
+		inv->machine->n_disks--;
+		return fy_error_nomem(err);
+	}
+	inv->disks = grown;
+	extra = &grown[n - 1];
+	memset(extra, 0, sizeof(*extra));
+	d->path = strdup(path);
+	if (d->path == NULL)
+		return fy_error_nomem(err);
+	if (name == NULL)
+		return 0;
+	extra->kernel_name = strdup(name);
+	if (extra->kernel_name == NULL)
+		return fy_error_nomem(err);
+	extra->removable =
+		fy_sys_number(root, 0, "/sys/block/%s/removable", name) == 1;
+	extra->read_only =
+		fy_sys_number(root, 0, "/sys/block/%s/ro", name) == 1;
+	extra->in_use = fy_block_in_use(root, name);
+	return fy_block_describe(root, name, d, err);
+}
+
+static int
+add_named_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
+		struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < o->n_disks; i++) {
+		fy_autofree char *real = NULL, *name = NULL;
+		struct stat st;
+
+		real = fy_format(err, "%s%s",
+				 o->sysroot == NULL ? "" : o->sysroot,
+				 o->disks[i]);
+		if (real == NULL)
+			return -1;
+		if (stat(real, &st) == -1)
+			return fy_error_set(
+				err, errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO,
+				errno, "cannot use '%s' as a disk",
+				o->disks[i]);
+		name = fy_block_name(o->sysroot, o->disks[i]);
+		if (name == NULL && !S_ISREG(st.st_mode))
+			return fy_error_set(err, FY_E_USAGE, 0,
+					    "'%s' is neither a block device "
+					    "nor a file",
+					    o->disks[i]);
+		if (add_disk(inv, o->disks[i], name, o->sysroot, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Drop the last disk if an earlier one is the same. */
+static void
+drop_second_path(struct fy_inventory *inv, struct fy_log *log)
+{
+	struct fy_machine *m = inv->machine;
+	struct fy_machine_disk *last = &m->disks[m->n_disks - 1];
+	struct fy_machine *gone;
+	struct fy_inventory_disk *extra = &inv->disks[m->n_disks - 1];
+	size_t i;
+
+	for (i = 0; i + 1 < m->n_disks; i++)
+		if (fy_block_same_disk(&m->disks[i], last))
+			break;
+	if (i + 1 >= m->n_disks)
+		return;
+	fy_log_info(log, "%s is another path to %s: listed once", last->path,
+		    m->disks[i].path);
+	gone = calloc(1, sizeof(*gone));
+	if (gone == NULL)
+		return;
+	gone->disks = malloc(sizeof(*last));
+	if (gone->disks != NULL) {
+		gone->disks[0] = *last;
+		gone->n_disks = 1;
+		m->n_disks--;
+		free(extra->kernel_name);
+		free(extra->in_use);
+	}
+	fy_machine_free(gone);
+}
+
+static int
+add_all_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	      struct fy_error *err)
+{
+	struct fy_strings names = { 0 };
+	size_t i;
+	int r;
+
+	r = fy_block_list(o->sysroot, &names, err);
+	for (i = 0; r == 0 && i < names.n && inv->machine->n_disks < 64; i++) {
+		char path[300];
+
+		snprintf(path, sizeof(path), "/dev/%s", names.items[i]);
+		/* "cciss!c0d0" */
+		for (char *p = path; *p != '\0'; p++)
+			if (*p == '!')
+				*p = '/';
+		r = add_disk(inv, path, names.items[i], o->sysroot, err);
+		if (r == 0)
+			drop_second_path(inv, o->log);
+	}
+	fy_strings_release(&names);
+	return r;
+}
+
+static bool
+any_hardware(const struct fy_inventory *inv)
+{
+	size_t i;
+
+	for (i = 0; i < inv->machine->n_disks; i++)
+		if (inv->disks[i].kernel_name != NULL &&
+		    fy_block_is_hardware(inv->disks[i].kernel_name))
+			return true;
+	return false;
+}
+
+/* --- what is on them ------------------------------------------------------- */
+
+static int
+read_map(struct fy_volume *v, const struct fy_inventory_options *o,
+	 struct fy_inventory_disk *extra, struct fy_disk_map **ret,
+	 struct fy_error *err)
+{
+	struct fy_disk_map_options options = {
+		.allow_dirty = o->allow_dirty,
+		.progress = o->progress,
+		.stop = o->stop,
+	};
+	struct fy_error why = { 0 };
+
+	if (fy_disk_map_read(v, &options, ret, &why) == 0)
+		return 0;
+	if (why.code == FY_E_DIRTY && !o->allow_dirty) {
+		extra->problem = strdup(why.msg);
+		options.allow_dirty = true;
+		return fy_disk_map_read(v, &options, ret, err);
+	}
+	*err = why;
+	return -1;
+}
+
+static int
+take_map(const struct fy_disk_map *map, struct fy_machine_disk *d,
+	 struct fy_inventory_disk *extra, struct fy_error *err)
+{
+	fy_autojson json_t *all = fy_disk_map_json(map, false, err);
+	size_t i;
+
+	if (all == NULL)
+		return -1;
+	d->volumes = json_incref(json_object_get(all, "volumes"));
+	d->size_bytes = map->disk_bytes;
+	d->used_bytes = map->used_bytes;
+	d->sector_bytes = map->sector_bytes;
+	d->table = map->table == NULL ? NULL : strdup(map->table);
+	d->table_uuid =
+		map->table_uuid == NULL ? NULL : strdup(map->table_uuid);
+	extra->notes = calloc(map->n_warnings + 1, sizeof(*extra->notes));
+	if (extra->notes == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < map->n_warnings; i++) {
+		extra->notes[i] = strdup(map->warnings[i]);
+		if (extra->notes[i] == NULL)
+			return fy_error_nomem(err);
+		extra->n_notes++;
+	}
+	return 0;
+}
+
+static bool
+has_type(const struct fy_disk_map *map, const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < map->n_volumes; i++)
+		if (fy_streq(map->volumes[i].type, type))
+			return true;
+	return false;
+}
+
+/* Whether a machine of that firmware could start from the disk. */
+static bool
+looks_bootable(const struct fy_disk_map *map, enum fy_firmware firmware)
+{
+	size_t i;
+
+	if (firmware == FY_FIRMWARE_UEFI)
+		return has_type(map, TYPE_ESP) || has_type(map, "0xef");
+	if (has_type(map, TYPE_BIOSBOOT))
+		return true;
+	for (i = 0; i < map->n_volumes; i++)
+		if (map->volumes[i].boot)
+			return true;
+	return false;
+}
+
+static int
+find_systems(struct fy_volume *disk, const struct fy_disk_map *map,
+	     unsigned index, struct fy_machine *m, struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < map->n_volumes; i++) {
+		const struct fy_disk_volume *v = &map->volumes[i];
+		fy_autovolume struct fy_volume *part = NULL;
+
+		if (v->filesystem == NULL ||
+		    strncmp(v->filesystem, "ext", 3) != 0)
+			continue;
+		if (fy_volume_slice(disk, v->start, v->length, v->path, &part,
+				    err) == -1 ||
+		    fy_systems_look(part, index, v->path, m, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+read_disk(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	  size_t index, struct fy_error *err)
+{
+	FY_AUTO(disk_map) struct fy_disk_map *map = NULL;
+	fy_autovolume struct fy_volume *v = NULL;
+	struct fy_machine *m = inv->machine;
+	struct fy_machine_disk *d = &m->disks[index];
+	struct fy_inventory_disk *extra = &inv->disks[index];
+	fy_autofree char *path = NULL;
+
+	path = fy_format(err, "%s%s", o->sysroot == NULL ? "" : o->sysroot,
+			 d->path);
+	if (path == NULL ||
+	    fy_volume_open_path(path, FY_VOLUME_SHARED, 0, &v, err) == -1)
+		return -1;
+	d->size_bytes = fy_volume_size(v);
+	if (d->sector_bytes == 0)
+		d->sector_bytes = fy_volume_sector_bytes(v);
+	if (!o->read_disks)
+		return 0;
+	if (read_map(v, o, extra, &map, err) == -1 ||
+	    take_map(map, d, extra, err) == -1)
+		return -1;
+	if (index == 0 && !m->from_hardware)
+		m->firmware =
+			has_type(map, TYPE_ESP) && !has_type(map, TYPE_BIOSBOOT)
+				? FY_FIRMWARE_UEFI
+				: FY_FIRMWARE_BIOS;
+	d->boot = looks_bootable(map, m->firmware);
+	return find_systems(v, map, (unsigned)index, m, err);
+}
+
+static int
+read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	   struct fy_error *err)
+{
+	struct fy_machine *m = inv->machine;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < m->n_disks; i++) {
+		struct fy_error why = { 0 };
+
+		if (read_disk(o, inv, i, &why) == -1) {
+			if (why.code == FY_E_CANCELLED ||
+			    why.code == FY_E_NOMEM) {
+				*err = why;
+				return -1;
+			}
+			free(inv->disks[i].problem);
+			inv->disks[i].problem = strdup(why.msg);
+			fy_log_warn(o->log, "%s: %s", m->disks[i].path,
+				    why.msg);
+		}
+		/* One disk is the boot disk: the first that could be. */
+		m->disks[i].boot = m->disks[i].boot && !found;
+		found = found || m->disks[i].boot;
+	}
+	if (!found && m->n_disks > 0)
+		m->disks[0].boot = true;
+	return 0;
+}
+
+static int
+read_machine(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	     struct fy_error *err)
+{
+	struct fy_machine *m = inv->machine;
+
+	if (o->n_disks > 0 ? add_named_disks(o, inv, err) == -1
+			   : add_all_disks(o, inv, err) == -1)
+		return -1;
+	m->from_hardware = o->n_disks == 0 || any_hardware(inv);
+	if (!m->from_hardware) {
+		m->vcpus = IMAGE_VCPUS;
+		m->memory_bytes = IMAGE_MEMORY;
+		m->arch = strdup("x86_64");
+	} else if (fy_inventory_hardware(o->sysroot, m, err) == -1 ||
+		   fy_inventory_nics(o->sysroot, m, err) == -1) {
+		return -1;
+	}
+	if (read_disks(o, inv, err) == -1)
+		return -1;
+	if (m->n_systems > 0 && m->systems[0].hostname != NULL)
+		m->name = strdup(m->systems[0].hostname);
+	return 0;
+}
+
+int
+fy_inventory_read(const struct fy_inventory_options *options,
+		  struct fy_inventory **ret, struct fy_error *err)
+{
+	FY_AUTO(inventory) struct fy_inventory *inv = calloc(1, sizeof(*inv));
+
+	if (inv == NULL)
+		return fy_error_nomem(err);
+	inv->machine = fy_machine_new(err);
+	if (inv->machine == NULL || read_machine(options, inv, err) == -1)
+		return -1;
+	*ret = fy_steal_ptr(&inv);
+	return 0;
+}
