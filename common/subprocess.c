@@ -41,7 +41,9 @@ struct child_setup {
 	const char *const *argv;
 	char **env;
 	int fds[3];
-	int report; /* write end of the exec-error pipe */
+	int listener;	  /* becomes 3; -1: none */
+	char *listen_pid; /* where LISTEN_PID's ten digits go */
+	int report;	  /* write end of the exec-error pipe */
 	pid_t parent;
 };
 
@@ -56,11 +58,25 @@ child_fail(int report)
 	_exit(127);
 }
 
+/* Socket activation: the listener becomes 3, and we tell that it is ours. */
+static int
+child_listener(const struct child_setup *c)
+{
+	long pid = getpid();
+	int i, fd;
+
+	for (i = 9; i >= 0; i--, pid /= 10)
+		c->listen_pid[i] = (char)('0' + pid % 10);
+	fd = fcntl(c->listener, F_DUPFD_CLOEXEC, 10);
+	return fd == -1 ? -1 : dup2(fd, 3);
+}
+
 static void
 child_main(const struct child_setup *c)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	int kept[3], report = c->report, i, sig;
+	unsigned first = 3;
 	sigset_t none;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != c->parent)
@@ -78,10 +94,15 @@ child_main(const struct child_setup *c)
 		if (kept[i] == -1)
 			child_fail(report);
 	}
+	if (c->listener != -1) {
+		if (child_listener(c) == -1)
+			child_fail(report);
+		first = 4;
+	}
 	for (i = 0; i < 3; i++)
 		if (dup2(kept[i], i) == -1)
 			child_fail(report);
-	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(c->path, (char *const *)(uintptr_t)c->argv, c->env);
 	child_fail(report);
 }
@@ -144,9 +165,12 @@ make_environment(const char *const *more)
 
 static int
 start(const char *const *argv, const char *const *more_env, const int fds[3],
-      pid_t *ret, struct fy_error *err)
+      int listener, char *listen_pid, pid_t *ret, struct fy_error *err)
 {
-	struct child_setup c = { .argv = argv, .parent = getpid() };
+	struct child_setup c = { .argv = argv,
+				 .parent = getpid(),
+				 .listener = listener,
+				 .listen_pid = listen_pid };
 	fy_autofree char **env = NULL;
 	int report[2], e = 0;
 	char path[1024];
@@ -187,9 +211,10 @@ start(const char *const *argv, const char *const *more_env, const int fds[3],
 	return 0;
 }
 
-int
-fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
-		    struct fy_subprocess *ret, struct fy_error *err)
+static int
+start_long(const char *const *argv, const char *const *more_env, int in,
+	   int out, int errfd, int listener, char *listen_pid,
+	   struct fy_subprocess *ret, struct fy_error *err)
 {
 	fy_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int fds[3] = { in, out, errfd };
@@ -203,7 +228,26 @@ fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
 		fds[1] = null;
 	if (fds[2] == -1)
 		fds[2] = STDERR_FILENO;
-	return start(argv, NULL, fds, &ret->pid, err);
+	return start(argv, more_env, fds, listener, listen_pid, &ret->pid, err);
+}
+
+int
+fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
+		    struct fy_subprocess *ret, struct fy_error *err)
+{
+	return start_long(argv, NULL, in, out, errfd, -1, NULL, ret, err);
+}
+
+int
+fy_subprocess_start_listening(const char *const *argv, int listener, int errfd,
+			      struct fy_subprocess *ret, struct fy_error *err)
+{
+	/* The child writes its own number over the zeros. */
+	char listen_pid[] = "LISTEN_PID=0000000000";
+	const char *env[] = { "LISTEN_FDS=1", listen_pid, NULL };
+
+	return start_long(argv, env, -1, -1, errfd, listener,
+			  listen_pid + strlen("LISTEN_PID="), ret, err);
 }
 
 static int
@@ -441,7 +485,7 @@ run_start(const char *const *argv, struct pump *p, pid_t *pid,
 		fds[0] = in[0] != -1 ? in[0] : null;
 		fds[1] = out[1] != -1 ? out[1] : null;
 		fds[2] = errp[1];
-		r = start(argv, o->env, fds, pid, err);
+		r = start(argv, o->env, fds, -1, NULL, pid, err);
 	}
 	if (in[0] != -1)
 		close(in[0]);

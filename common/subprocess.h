@@ -44,13 +44,19 @@ int fy_subprocess_run(const char *const *argv,
 		      const struct fy_subprocess_options *options,
 		      struct fy_subprocess_result *ret, struct fy_error *err);
 
-/* Long-lived children.  fds are what the child gets as 0, 1 and 2 (-1:
+/* Long-lived children; they die when the thread that started them ends.  fds
+ * are what the child gets as 0, 1 and 2 (-1:
  * /dev/null for 0 and 1, inherited for 2); borrowed. */
 struct fy_subprocess {
 	pid_t pid; /* 0: none */
 };
 int fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
 			struct fy_subprocess *ret, struct fy_error *err);
+/* The same with socket activation (LISTEN_FDS, LISTEN_PID): the child gets the
+ * listening socket (borrowed) as 3. */
+int fy_subprocess_start_listening(const char *const *argv, int listener,
+				  int errfd, struct fy_subprocess *ret,
+				  struct fy_error *err);
 /* Wait; a bad status is FY_E_CHILD. */
 int fy_subprocess_wait(struct fy_subprocess *p, struct fy_error *err);
 /* SIGTERM, 5 s, SIGKILL, reaped.  Nothing when there is none. */
