@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_CLIENT_JOB_H
+#define FY_CLIENT_JOB_H
+
+#include "common/json.h"
+#include "common/machine.h"
+#include "common/volume.h"
+#include "p2v-client/convert.h"
+#include "partclone/disk.h"
+
+/* A disk of the job on our side. */
+struct fy_client_disk {
+	const char *path; /* borrowed */
+	struct fy_volume *volume;
+	struct fy_disk_map *map;
+};
+
+/*
+ * Make machine->disks the disks of the job, in order: what the machine's
+ * description already has of them is kept, the map's findings are added.
+ */
+int fy_client_job_fill(struct fy_machine *machine,
+		       const struct fy_client_disk *disks, size_t n,
+		       struct fy_error *err);
+
+/* The JOB of docs/protocol.md; 'machine' is filled. */
+json_t *fy_client_job_json(const struct fy_convert_options *o,
+			   const struct fy_machine *machine,
+			   const struct fy_client_disk *disks,
+			   struct fy_error *err);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The engine: reach the server (so that a wrong password shows at once), read
+ * the used maps, offer the job, copy in two passes, finish.  A failure that
+ * is ours is told to the server before the connection is closed.
+ */
+#include "p2v-client/convert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "common/pipeline.h"
+#include "p2v-client/clock.h"
+#include "p2v-client/copy.h"
+#include "p2v-client/client-job.h"
+
+struct run {
+	const struct fy_convert_options *o;
+	struct fy_convert_result *ret;
+	struct fy_machine *machine;
+	struct fy_machine *own_machine; /* when the caller has none */
+	struct fy_client_disk *disks;
+	struct fy_peer *peer;
+	struct fy_peer_disk *wire;
+	struct fy_copy_disk *copy;
+};
+
+static int
+check_options(const struct fy_convert_options *o, struct fy_error *err)
+{
+	if (o->server.server == NULL)
+		return fy_error_set(err, FY_E_USAGE, 0, "no server was named");
+	if (o->n_disks == 0)
+		return fy_error_set(err, FY_E_USAGE, 0, "no disk was named");
+	if (o->n_disks > FY_WIRE_MAX_DISKS)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "more than %u disks in one job",
+				    FY_WIRE_MAX_DISKS);
+	if (o->name == NULL)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "the machine has no name");
+	return fy_convert_check_name(o->name, err);
+}
+
+/* --- used maps ------------------------------------------------------------------ */
+
+/* Those of --whole that are for this disk: "p2", or "DISK:p2". */
+static int
+select_whole(const struct fy_convert_options *o, const char *disk,
+	     const char ***ret, size_t *ret_n, struct fy_error *err)
+{
+	size_t i, n = 0, len = strlen(disk);
+	const char **list = calloc(o->n_whole + 1, sizeof(*list));
+
+	if (list == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < o->n_whole; i++) {
+		const char *w = o->whole[i];
+
+		if (strncmp(w, disk, len) == 0 && w[len] == ':')
+			list[n++] = w + len + 1;
+		else if (strchr(w, ':') == NULL)
+			list[n++] = w;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+static void
+log_map(const struct run *r, const struct fy_client_disk *d)
+{
+	char used[24], all[24];
+	size_t i;
+
+	fy_format_bytes(d->map->used_bytes, used, sizeof(used));
+	fy_format_bytes(d->map->disk_bytes, all, sizeof(all));
+	fy_log_info(r->o->server.log, "%s: %s of %s in use", d->path, used,
+		    all);
+	for (i = 0; i < d->map->n_warnings; i++)
+		fy_log_warn(r->o->server.log, "%s: %s", d->path,
+			    d->map->warnings[i]);
+	for (i = 0; i < d->map->n_volumes; i++) {
+		const struct fy_disk_volume *v = &d->map->volumes[i];
+
+		if (v->note != NULL)
+			fy_log_info(r->o->server.log, "%s %s: %s", d->path,
+				    v->path, v->note);
+	}
+}
+
+static int
+scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
+{
+	struct fy_disk_map_options mo = {
+		.allow_dirty = r->o->allow_dirty,
+		.all_gaps = r->o->all_gaps,
+		.log = r->o->server.log,
+		.progress = r->o->progress,
+		.stop = r->o->server.stop,
+	};
+	fy_autofree const char **whole = NULL;
+	struct fy_volume *cached = NULL;
+	int got;
+
+	/* Metadata are small reads, better through the cache; the copy then
+	 * goes past it. */
+	if (fy_volume_open_path(d->path, FY_VOLUME_DIRECT, 0, &d->volume,
+				err) == -1 ||
+	    select_whole(r->o, d->path, &whole, &mo.n_whole, err) == -1 ||
+	    fy_volume_open_path(d->path, 0, 0, &cached, err) == -1)
+		return -1;
+	mo.whole = whole;
+	got = fy_disk_map_read(cached, &mo, &d->map, err);
+	fy_volume_close(cached);
+	if (got == -1)
+		return -1;
+	log_map(r, d);
+	r->ret->disk_bytes += d->map->disk_bytes;
+	r->ret->used_bytes += d->map->used_bytes;
+	return 0;
+}
+
+static int
+scan_disks(struct run *r, struct fy_error *err)
+{
+	size_t i;
+
+	r->disks = calloc(r->o->n_disks, sizeof(*r->disks));
+	if (r->disks == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < r->o->n_disks; i++) {
+		r->disks[i].path = r->o->disks[i];
+		fy_progress_phase(r->o->progress, "scan", 0);
+		if (scan_disk(r, &r->disks[i], err) == -1 ||
+		    fy_peer_error(r->peer, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the job ---------------------------------------------------------------------- */
+
+static int
+offer_job(struct run *r, struct fy_error *err)
+{
+	fy_autojson json_t *job = NULL;
+	size_t i, n = r->o->n_disks;
+
+	if (r->machine == NULL) {
+		r->own_machine = fy_machine_new(err);
+		if (r->own_machine == NULL)
+			return -1;
+		r->machine = r->own_machine;
+	}
+	if (fy_client_job_fill(r->machine, r->disks, n, err) == -1)
+		return -1;
+	job = fy_client_job_json(r->o, r->machine, r->disks, err);
+	r->wire = calloc(n, sizeof(*r->wire));
+	r->copy = calloc(n, sizeof(*r->copy));
+	if (job == NULL)
+		return -1;
+	if (r->wire == NULL || r->copy == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < n; i++) {
+		r->wire[i].size_bytes = fy_volume_size(r->disks[i].volume);
+		r->copy[i].volume = r->disks[i].volume;
+		r->copy[i].map = r->disks[i].map;
+		r->copy[i].wire = &r->wire[i];
+	}
+	fy_progress_phase(r->o->progress, "wait", 0);
+	if (fy_peer_job(r->peer, job, r->wire, n, err) == -1)
+		return -1;
+	r->ret->server_reached = true;
+	r->ret->resumed = fy_peer_is_resumed(r->peer);
+	if (r->ret->resumed)
+		fy_log_info(r->o->server.log,
+			    "an earlier run of this job is continued");
+	return 0;
+}
+
+static int
+copy_disks(struct run *r, struct fy_error *err)
+{
+	struct fy_copy c = { .peer = r->peer,
+			     .disks = r->copy,
+			     .n_disks = r->o->n_disks,
+			     .workers = r->o->threads,
+			     .progress = r->o->progress,
+			     .log = r->o->server.log,
+			     .stop = r->o->server.stop };
+	struct fy_chooser chooser;
+	int result;
+
+	if (c.workers == 0)
+		c.workers = fy_processors();
+	fy_chooser_init(&chooser, r->o->compress, r->o->compress_level,
+			c.workers);
+	c.chooser = &chooser;
+	fy_peer_set_progress(r->peer, NULL);
+	result = fy_copy_check(&c, err);
+	if (result == 0) {
+		fy_peer_set_progress(r->peer, r->o->progress);
+		result = fy_copy_send(&c, err);
+	}
+	fy_chooser_release(&chooser);
+	r->ret->units_total = c.units_total;
+	r->ret->units_sent = c.units_sent;
+	r->ret->units_reused = c.units_reused;
+	return result;
+}
+
+static int
+finish(struct run *r, struct fy_error *err)
+{
+	const char *result;
+	const json_t *warnings;
+	const json_t *w;
+	size_t i;
+
+	if (fy_peer_finish(r->peer, r->ret->units_sent, &r->ret->done, err) ==
+	    -1)
+		return -1;
+	r->ret->stored_bytes = fy_json_u64_or(r->ret->done, "stored_bytes", 0);
+	warnings = json_object_get(r->ret->done, "warnings");
+	json_array_foreach(warnings, i, w) if (json_is_string(w))
+		fy_log_warn(r->o->server.log, "%s", json_string_value(w));
+	result = fy_json_string_or(r->ret->done, "result", "");
+	if (strcmp(result, "done") == 0)
+		return 0;
+	if (strcmp(result, "different") == 0)
+		return fy_error_set(err, FY_E_DIFFERENT, 0,
+				    "the server read the image back and found "
+				    "a difference");
+	return fy_error_set(err, FY_E_PROTOCOL, 0,
+			    "the server's DONE has the result '%.40s'", result);
+}
+
+static int
+run_steps(struct run *r, struct fy_error *err)
+{
+	fy_progress_phase(r->o->progress, "connect", 0);
+	if (fy_peer_open(&r->o->server, &r->peer, NULL, err) == -1 ||
+	    scan_disks(r, err) == -1 || offer_job(r, err) == -1 ||
+	    copy_disks(r, err) == -1)
+		return -1;
+	return finish(r, err);
+}
+
+static void
+release(struct run *r)
+{
+	size_t i;
+
+	for (i = 0; r->disks != NULL && i < r->o->n_disks; i++) {
+		fy_disk_map_free(r->disks[i].map);
+		fy_volume_close(r->disks[i].volume);
+	}
+	for (i = 0; r->wire != NULL && i < r->o->n_disks; i++) {
+		fy_unit_set_release(&r->wire[i].durable);
+		fy_unit_set_release(&r->wire[i].rejected);
+	}
+	free(r->disks);
+	free(r->wire);
+	free(r->copy);
+	fy_machine_free(r->own_machine);
+}
+
+int
+fy_convert_run(const struct fy_convert_options *options,
+	       struct fy_machine *machine, struct fy_convert_result *ret,
+	       struct fy_error *err)
+{
+	struct run r = { .o = options, .ret = ret, .machine = machine };
+	struct fy_error failure = { .code = FY_E_NONE };
+	uint64_t start = fy_clock_ns();
+	int result;
+
+	memset(ret, 0, sizeof(*ret));
+	if (check_options(options, err) == -1)
+		return -1;
+	result = run_steps(&r, &failure);
+	/* A child that died of the same Ctrl-C is no lost connection. */
+	if (result == -1 && failure.code == FY_E_CONNECTION &&
+	    fy_stop_is_raised(options->server.stop)) {
+		fy_error_clear(&failure);
+		fy_stop_check(options->server.stop, &failure);
+	}
+	if (r.peer != NULL)
+		ret->sent_bytes = fy_peer_sent_bytes(r.peer);
+	fy_peer_close(r.peer,
+		      result == -1 && ret->done == NULL ? &failure : NULL);
+	release(&r);
+	ret->seconds = (double)(fy_clock_ns() - start) / 1e9;
+	if (result == -1 && err != NULL && err->code == FY_E_NONE)
+		*err = failure;
+	return result;
+}
+
+int
+fy_connection_test(const struct fy_server_options *options, char **ret_about,
+		   struct fy_error *err)
+{
+	struct fy_error goodbye = { .code = FY_E_NONE };
+	struct fy_peer *s = NULL;
+
+	if (fy_peer_open(options, &s, ret_about, err) == -1)
+		return -1;
+	fy_error_set(&goodbye, FY_E_CANCELLED, 0, "only a test");
+	fy_peer_close(s, &goodbye);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_COPY_H
+#define FY_COPY_H
+
+#include <stdint.h>
+
+#include "common/log.h"
+#include "common/progress.h"
+#include "common/volume.h"
+#include "p2v-client/chooser.h"
+#include "p2v-client/peer.h"
+#include "partclone/disk.h"
+
+/*
+ * The two passes over the disks of a job: digests of what the server has
+ * already, then everything that it has not.
+ */
+struct fy_copy_disk {
+	struct fy_volume *volume; /* borrowed, all of them */
+	const struct fy_disk_map *map;
+	struct fy_peer_disk *wire; /* as READY says */
+};
+
+struct fy_copy {
+	struct fy_peer *peer;
+	struct fy_copy_disk *disks;
+	size_t n_disks;
+	unsigned workers;
+	struct fy_chooser *chooser;
+	struct fy_progress *progress; /* or NULL */
+	struct fy_log *log;
+	const struct fy_stop *stop;
+	/* results */
+	uint64_t units_total; /* with used data */
+	uint64_t units_sent, units_reused;
+};
+
+/* Pass one.  Afterwards each disk's 'durable' holds what need not be sent. */
+int fy_copy_check(struct fy_copy *c, struct fy_error *err);
+
+/* Pass two. */
+int fy_copy_send(struct fy_copy *c, struct fy_error *err);
+
+#endif
