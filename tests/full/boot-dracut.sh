@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A guest whose initramfs dracut made.
+set -eu
+. "$(dirname "$0")/../lib/common.sh"
+. "$(dirname "$0")/../lib/sshd.sh"
+. "$(dirname "$0")/../lib/libvirt.sh"
+. "$(dirname "$0")/../lib/boot-pair.sh"
+pair_begin
+
+pair_make --initramfs dracut --fstab dev --swap 100 \
+	--nic enp0s5=10.77.0.2/24 --gateway 10.77.0.1
+pair_iron --nic e1000
+pair_iron_fails
+pair_convert --nic "enp0s5=$PAIR_NIC_MAC" --compressed=deflate
+pair_start
+pair_ssh_works 10.77.0.2
+pair_has 'findmnt -no SOURCE /' '^/dev/vda1$'
+pair_nic_moved enp0s5 0000:00:05.0
+pair_healthy
+pair_off
+pair_back --nic e1000
