@@ -4,13 +4,13 @@
 # A private sshd on 127.0.0.1 with keys of its own.  After common.sh.
 #
 #     sshd_start [--root DIR] [--serve ARGS] [--listen ADDRESS] [--in CMD]
-#                [--config LINE]... [--no-command]
+#                [--config LINE]... [--command CMD] [--no-command]
 #
 # sets SSHD_PORT, SSHD_PID, SSHD_KEY (the identity file that may log in),
 # SSHD_FINGERPRINT (SHA256:...), SSHD_USER, SSHD_LOG, SSHD_DIR and
 # SSHD_SERVER (user@host:port).  The key's forced command is
 # `v2v-server serve ARGS` of the tree under test; --root DIR is short for
-# --serve "--root DIR".  --in runs sshd by a prefix (`nsenter ...`).
+# --serve "--root DIR"; --command forces another one.  --in runs sshd by a prefix (`nsenter ...`).
 
 sshd_locked_account() {
 	[ "$(id -u)" = 0 ] || return 1
@@ -41,7 +41,7 @@ sshd_config() {
 }
 
 sshd_start() {
-	local serve="" command=1 listen=127.0.0.1 lines=() prefix=() try
+	local serve="" command="" listen=127.0.0.1 lines=() prefix=() try
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--root) serve="--root $2"; shift ;;
@@ -49,7 +49,8 @@ sshd_start() {
 		--listen) listen=$2; shift ;;
 		--in) read -r -a prefix <<<"$2"; shift ;;
 		--config) lines+=("$2"); shift ;;
-		--no-command) command= ;;
+		--command) command=$2; shift ;;
+		--no-command) command=none ;;
 		*) fail "sshd_start: what is '$1'?" ;;
 		esac
 		shift
@@ -66,9 +67,9 @@ sshd_start() {
 	ssh-keygen -q -t ed25519 -N '' -C user -f "$SSHD_KEY"
 	SSHD_FINGERPRINT=$(ssh-keygen -l -E sha256 \
 		-f "$SSHD_DIR/host_key.pub" | cut -d' ' -f2)
-	if [ -n "$command" ]; then
-		printf 'restrict,command="%s serve %s" ' \
-			"$FY_BUILD/v2v-server" "$serve"
+	[ -n "$command" ] || command="$FY_BUILD/v2v-server serve $serve"
+	if [ "$command" != none ]; then
+		printf 'restrict,command="%s" ' "$command"
 	fi >"$SSHD_DIR/authorized_keys"
 	cat "$SSHD_KEY.pub" >>"$SSHD_DIR/authorized_keys"
 	# Lines given come first: for sshd the first value of a key counts.
