@@ -185,3 +185,12 @@ kvm_works() {
 sha256() {
 	sha256sum | cut -d' ' -f1
 }
+
+# All processes below one, nearest first.
+descendants() {
+	local c
+	for c in $(ps -o pid= --ppid "$1"); do
+		echo "$c"
+		descendants "$c"
+	done
+}

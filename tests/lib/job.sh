@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+#
+# One conversion that is run again and again: for the tests that disturb it.
+# After common.sh and sshd.sh.
+#
+#     job_begin              what is needed, a small guest in $JOB_DISK
+#     job_run [ARGS]         the conversion, to $JOB_TO; its summary (JSON) is
+#                            in $JOB_JSON, what it said in $JOB_LOG; its status
+#     job_start [ARGS]       the same in the background: $JOB_PID
+#     job_end                waits for it; its status
+#     job_reference          an undisturbed run, kept in $T/reference
+#     job_is_whole           what lies there is what the undisturbed run gave
+#     job_durable            durable units of what was cut short
+#     job_clear              remove all that was made
+
+JOB_TO=$T/vms
+JOB_JSON=$T/job.json
+JOB_LOG=$T/job.log
+JOB_DISK=$T/small.img
+# What `v2v-server serve` may do, and a prefix for the client.
+JOB_CLIENT=()
+
+job_begin() {
+	requires_loop
+	requires qemu-img mmdebstrap sfdisk partx ssh-keygen jq python3 \
+		virt-xml-validate
+	requires_built p2v-client v2v-server
+	"$FY_TOP/tests/guests/make-guest" --small --out "$JOB_DISK" \
+		--size 1500M --fstab dev --nic enp0s5=10.77.0.2/24 "$@" ||
+		fail "the guest could not be built"
+	sshd_start --root "$T"
+	JOB_SERVER=(--server "$SSHD_SERVER" --identity "$SSHD_KEY"
+		--fingerprint "$SSHD_FINGERPRINT")
+}
+
+job_command() {
+	JOB_CMD=("${JOB_CLIENT[@]}" "$FY_BUILD/p2v-client" convert
+		"${JOB_SERVER[@]}" --disk "$JOB_DISK" --name machine
+		--to "$JOB_TO" --virt-type qemu --bridge br0
+		--nic enp0s5=52:54:00:77:00:01 --progress none --json "$@")
+}
+
+job_run() {
+	local status=0
+	job_command "$@"
+	"${JOB_CMD[@]}" >"$JOB_JSON" 2>"$JOB_LOG" </dev/null || status=$?
+	return "$status"
+}
+
+job_start() {
+	job_command "$@"
+	"${JOB_CMD[@]}" >"$JOB_JSON" 2>"$JOB_LOG" </dev/null &
+	JOB_PID=$!
+}
+
+job_end() {
+	local status=0
+	wait "$JOB_PID" || status=$?
+	return "$status"
+}
+
+# Its run must succeed.
+job_must_run() {
+	local status=0
+	job_run "$@" || status=$?
+	[ "$status" = 0 ] || {
+		cat "$JOB_LOG" >&2
+		fail "the conversion ended with $status"
+	}
+}
+
+# What differs from run to run, by its nature.
+job_xml() {
+	sed -E 's|<uuid>[^<]*</uuid>|<uuid/>|
+		s|(<entry name="uuid">)[^<]*|\1|
+		s|<entry name=.uuid.>[^<]*</entry>||' "$1"
+}
+
+job_reference() {
+	job_must_run "$@"
+	mv "$JOB_TO" "$T/reference"
+}
+
+# What the image holds, apart from times of inodes and counters that the editing
+# of a filesystem leaves behind: every file with its content, owner, mode,
+# names and attributes.
+job_tree() {
+	local raw=$T/tree.img loop dir=$T/tree
+	rm -f "$raw"
+	qemu-img convert -O raw "$1" "$raw" || return
+	loop=$(losetup --find --show --read-only "$raw") || return
+	partx -a "$loop"
+	mkdir -p "$dir"
+	e2fsck -fn "${loop}p1" >"$T/tree.fsck" 2>&1 ||
+		echo "e2fsck finds errors: $(tail -n 3 "$T/tree.fsck")"
+	if mount -o ro,noload "${loop}p1" "$dir"; then
+		python3 - "$dir" <<'PY'
+import hashlib, os, stat, sys
+top = sys.argv[1]
+for base, dirs, files in os.walk(top):
+    dirs.sort()
+    for name in sorted(dirs + files):
+        p = os.path.join(base, name)
+        s = os.lstat(p)
+        what = ""
+        if stat.S_ISREG(s.st_mode):
+            with open(p, "rb") as f:
+                what = hashlib.sha256(f.read()).hexdigest()
+        elif stat.S_ISLNK(s.st_mode):
+            what = os.readlink(p)
+        x = [(k, os.getxattr(p, k, follow_symlinks=False).hex())
+             for k in sorted(os.listxattr(p, follow_symlinks=False))]
+        print(p[len(top):], oct(s.st_mode), s.st_uid, s.st_gid, s.st_nlink,
+              s.st_rdev, what, x)
+PY
+		umount "$dir"
+	fi
+	partx -d "$loop"
+	losetup -d "$loop"
+	rm -f "$raw"
+}
+
+job_is_whole() {
+	local ref=$T/reference
+	[ ! -e "$JOB_TO/machine.partial" ] || fail "machine.partial is left over"
+	[ -e "$JOB_TO/machine.xml" ] || fail "there is no machine.xml"
+	if [ "$(cd "$JOB_TO" && ls -A)" != "$(cd "$ref" && ls -A)" ]; then
+		ls -lA "$JOB_TO" >&2
+		fail "other files than an undisturbed run leaves"
+	fi
+	diff <(job_xml "$ref/machine.xml") <(job_xml "$JOB_TO/machine.xml") ||
+		fail "machine.xml differs from an undisturbed run's"
+	qemu-img check -q "$JOB_TO/machine.qcow2" ||
+		fail "qemu-img check finds errors"
+	qemu-img compare -q "$ref/machine.qcow2" "$JOB_TO/machine.qcow2" &&
+		return
+	[ -z "${JOB_EXACT:-}" ] ||
+		fail "the image differs from an undisturbed run's"
+	[ -s "$T/reference.tree" ] ||
+		job_tree "$ref/machine.qcow2" >"$T/reference.tree"
+	job_tree "$JOB_TO/machine.qcow2" >"$T/this.tree"
+	[ "$(wc -l <"$T/reference.tree")" -gt 100 ] ||
+		fail "the reference's tree could not be read"
+	diff "$T/reference.tree" "$T/this.tree" | head -n 20
+	cmp -s "$T/reference.tree" "$T/this.tree" ||
+		fail "the files differ from an undisturbed run's"
+}
+
+job_durable() {
+	if [ -s "$JOB_TO/machine.partial/journal" ]; then
+		python3 "$FY_TOP/tests/lib/journal.py" \
+			"$JOB_TO/machine.partial/journal" | cut -d' ' -f1
+	else
+		echo 0
+	fi
+}
+
+job_clear() {
+	rm -rf "$JOB_TO"
+}
