@@ -159,3 +159,51 @@ job_durable() {
 job_clear() {
 	rm -rf "$JOB_TO"
 }
+
+# Start a slow run and kill its client when so many units are durable.
+job_cut_at() {
+	local want=$1
+	shift
+	job_clear
+	job_start --limit-rate 30M "$@"
+	while [ "$(job_durable)" -lt "$want" ]; do
+		kill -0 "$JOB_PID" 2>/dev/null || {
+			cat "$JOB_LOG" >&2
+			fail "the job ended before $want units were durable"
+		}
+		sleep 0.1
+	done
+	kill -9 "$JOB_PID"
+	job_end 2>/dev/null || :
+	# The server notices and lets go.
+	wait_for 60 job_server_gone || fail "the server did not end"
+	JOB_CUT=$(job_durable)
+}
+
+job_server_gone() {
+	local p
+	for p in $(descendants "$SSHD_PID"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != v2v-server ] ||
+			return 1
+	done
+	return 0
+}
+
+# job_must_fail STATUS PATTERN [ARGS]: with that exit status, a message in
+# words that matches, and nothing that looks finished.
+job_must_fail() {
+	local want=$1 pattern=$2 status=0
+	shift 2
+	job_run "$@" || status=$?
+	[ "$status" = "$want" ] || {
+		cat "$JOB_LOG" >&2
+		fail "exit status $status, not $want"
+	}
+	grep -qiE -- "$pattern" "$JOB_LOG" || {
+		cat "$JOB_LOG" >&2
+		fail "the message does not say '$pattern'"
+	}
+	if [ -e "$JOB_TO/machine.xml" ] || [ -e "$JOB_TO/machine.qcow2" ]; then
+		fail "something finished lies there after a failure"
+	fi
+}

@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Things that go wrong, one at a time: each a clear error, nothing finished that
+# is not whole, and the same command goes on when the fault is mended.
+set -eu
+. "$(dirname "$0")/../lib/common.sh"
+. "$(dirname "$0")/../lib/sshd.sh"
+. "$(dirname "$0")/../lib/job.sh"
+requires gcc debugfs
+job_begin
+job_reference
+
+say "--- a byte of a durable unit changes on the source between two runs"
+start=$(($(sfdisk -d "$JOB_DISK" | sed -n 's/.*start= *\([0-9]*\),.*/\1/p' |
+	head -n 1) * 512))
+block=$(debugfs -R 'blocks /usr/lib/udev/hwdb.bin' \
+	"$JOB_DISK?offset=$start" 2>/dev/null | awk '{ print $100 }')
+[ -n "$block" ] || fail "hwdb.bin's blocks could not be found"
+at=$((start + block * 4096 + 123))
+unit_bytes=1048576
+cp --sparse=always "$JOB_DISK" "$T/original.img"
+job_cut_at 30 --no-inject
+python3 "$FY_TOP/tests/lib/journal.py" "$JOB_TO/machine.partial/journal" \
+	units >"$T/units"
+if ! grep -qx "0 $((at / unit_bytes))" "$T/units"; then
+	# Not that far yet: a byte of the first durable unit that is file data.
+	job_cut_at "$(($(wc -l <"$T/units") + 100))" --no-inject
+	python3 "$FY_TOP/tests/lib/journal.py" \
+		"$JOB_TO/machine.partial/journal" units >"$T/units"
+fi
+grep -qx "0 $((at / unit_bytes))" "$T/units" ||
+	fail "the unit of hwdb.bin is not among the durable ones"
+durable=$JOB_CUT
+python3 - "$JOB_DISK" "$at" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    b = f.read(1)[0]
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([b ^ 0x10]))
+PY
+job_must_run --no-inject
+[ "$(jq .units_reused "$JOB_JSON")" = $((durable - 1)) ] ||
+	fail "$durable durable, one changed, but $(jq .units_reused \
+		"$JOB_JSON") were used again"
+qemu-img convert -O raw "$JOB_TO/machine.qcow2" "$T/out.img"
+cmp <(dd if="$JOB_DISK" bs=1 skip="$at" count=1 status=none) \
+	<(dd if="$T/out.img" bs=1 skip="$at" count=1 status=none) ||
+	fail "the changed byte did not arrive"
+rm "$T/out.img"
+mv "$T/original.img" "$JOB_DISK"
+
+say "--- too little room, known before the start"
+job_clear
+mkdir -p "$JOB_TO"
+mount -t tmpfs -o size=50M tmpfs "$JOB_TO"
+at_exit umount -l "$JOB_TO"
+job_must_fail 1 'space|room'
+umount "$JOB_TO"
+
+say "--- the room runs out in the middle"
+mount -t tmpfs -o size=900M tmpfs "$JOB_TO"
+job_start --limit-rate 30M
+wait_for 60 test -s "$JOB_TO/machine.partial/journal" ||
+	fail "the job did not begin"
+fallocate -l "$(($(df --output=avail -B1 "$JOB_TO" | tail -n 1) -
+	20000000))" "$JOB_TO/ballast"
+status=0
+job_end || status=$?
+[ "$status" = 1 ] || { cat "$JOB_LOG"; fail "status $status, not 1"; }
+grep -qiE 'space|room' "$JOB_LOG" ||
+	{ cat "$JOB_LOG"; fail "the message does not speak of space"; }
+[ ! -e "$JOB_TO/machine.xml" ] || fail "a definition after a full disk"
+rm "$JOB_TO/ballast"
+durable=$(job_durable)
+job_must_run
+[ "$(jq .units_reused "$JOB_JSON")" -ge "$durable" ] ||
+	fail "durable units were not used again"
+job_is_whole
+umount "$JOB_TO"
+
+say "--- a directory that cannot be written to"
+mount -t tmpfs -o size=900M,ro tmpfs "$JOB_TO"
+job_must_fail 1 'read-only|permission'
+umount "$JOB_TO"
+unset 'FY_EXIT_LIST[-1]'
+job_clear
+
+say "--- the source cannot be read at one place"
+gcc -std=gnu17 -D_GNU_SOURCE -O2 -shared -fPIC -o "$T/faults.so" \
+	"$FY_TOP/tests/lib/faults.c"
+JOB_CLIENT=(env "LD_PRELOAD=$T/faults.so" "FAULT_FILE=$JOB_DISK"
+	"FAULT_START=$at" FAULT_LENGTH=1)
+status=0
+job_run || status=$?
+case $status in
+1)	[ ! -e "$JOB_TO/machine.xml" ] || fail "a definition in spite of it"
+	grep -qiE 'input/output|unreadable' "$JOB_LOG" ||
+		{ cat "$JOB_LOG"; fail "the message does not tell"; }
+	grep -qE '[0-9]{6,}' "$JOB_LOG" ||
+		{ cat "$JOB_LOG"; fail "the message does not say where"; } ;;
+3)	grep -qiE 'unreadable' "$JOB_LOG" "$JOB_JSON" ||
+		fail "status 3, but what is unreadable is not listed" ;;
+*)	cat "$JOB_LOG"
+	fail "status $status" ;;
+esac
+JOB_CLIENT=()
+[ "$status" = 3 ] || { job_must_run; job_is_whole; }
+job_clear
+
+say "--- another host key than expected"
+real=$SSHD_FINGERPRINT
+JOB_SERVER=(--server "$SSHD_SERVER" --identity "$SSHD_KEY" --fingerprint
+	"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+job_must_fail 1 'key'
+grep -q "${real#SHA256:}" "$JOB_LOG" ||
+	say "(the message does not show the key that the server has)"
+JOB_SERVER=(--server "$SSHD_SERVER" --identity "$SSHD_KEY"
+	--known-hosts "$T/known")
+ssh-keygen -q -t ed25519 -N '' -f "$T/other"
+echo "[127.0.0.1]:$SSHD_PORT $(cut -d' ' -f1,2 "$T/other.pub")" >"$T/known"
+job_must_fail 1 'changed|does not match|differs|another'
+rm "$T/known"
+job_must_fail 1 'key'
+[ ! -s "$T/known" ] || fail "an unknown key was noted without being asked"
+
+say "--- a key that may not log in"
+JOB_SERVER=(--server "$SSHD_SERVER" --identity "$T/other"
+	--fingerprint "$real")
+job_must_fail 1 'refused|denied|authenti|log in|login'
+
+say "--- nobody listens"
+JOB_SERVER=(--server "127.0.0.1:$(free_port)" --identity "$SSHD_KEY"
+	--fingerprint "$real")
+job_must_fail 1 'connect|refused'
