@@ -289,8 +289,11 @@ start(struct nbd_volume *n, const char *path, const char *format, bool writable,
 	n->nbd = NULL;
 	fy_subprocess_kill(&n->child);
 	read_words(words, said, sizeof(said));
-	return fy_error_set(err, FY_E_CHILD, 0, "cannot open '%s' as %s: %s",
-			    path, format, said[0] != '\0' ? said : late.msg);
+	/* QEMU locks images; its words are all that tells. */
+	return fy_error_set(
+		err, strstr(said, " lock") != NULL ? FY_E_BUSY : FY_E_CHILD, 0,
+		"cannot open '%s' as %s: %s", path, format,
+		said[0] != '\0' ? said : late.msg);
 }
 
 int

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/bytes.h"
 #include "common/cleanup.h"
@@ -115,6 +116,7 @@ check_qcow2(struct fy_volume *v, const struct edges *e, struct fy_error *err)
 	uint32_t len = fy_get_be32(e->head + 16);
 	char name[1024] = "?";
 
+	/* What is cut off is zero here, so it is no bit and no name. */
 	if (fy_get_be32(e->head + 4) >= 3 &&
 	    (fy_get_be64(e->head + 72) & 4) != 0)
 		return leads_away("an external data file", "?", err);
@@ -128,50 +130,74 @@ check_qcow2(struct fy_volume *v, const struct edges *e, struct fy_error *err)
 	return leads_away("a backing file", name, err);
 }
 
-/* The text of a VMDK: no parent, and no extent in another file. */
-static int
-check_descriptor(const char *text, bool embedded, struct fy_error *err)
+static bool
+contains(const char *text, size_t len, const char *what)
 {
-	const char *parent = strstr(text, "parentCID=");
+	return memmem(text, len, what, strlen(what)) != NULL;
+}
 
-	if (strstr(text, "parentFileNameHint") != NULL ||
-	    (parent != NULL && strncmp(parent + 10, "ffffffff", 8) != 0))
-		return leads_away("a parent", "parentCID", err);
-	if (!embedded)
-		return leads_away("extents in other files",
-				  "Disk DescriptorFile", err);
+/* The text of a VMDK: no parent.  NULs in it don't end the search. */
+static int
+check_parent(const char *text, size_t len, struct fy_error *err)
+{
+	static const char key[] = "parentCID=", none[] = "ffffffff";
+	const char *at = text, *end = text + len;
+
+	if (contains(text, len, "parentFileNameHint"))
+		return leads_away("a parent", "parentFileNameHint", err);
+	while ((at = memmem(at, (size_t)(end - at), key, strlen(key))) !=
+	       NULL) {
+		at += strlen(key);
+		if ((size_t)(end - at) < strlen(none) ||
+		    strncasecmp(at, none, strlen(none)) != 0)
+			return leads_away("a parent", "parentCID", err);
+	}
 	return 0;
+}
+
+static int
+check_text_at(struct fy_volume *v, uint64_t at, uint64_t bytes,
+	      struct fy_error *err)
+{
+	fy_autofree char *text = NULL;
+	uint64_t size = fy_volume_size(v);
+
+	if (at >= size)
+		return 0;
+	bytes = fy_min_u64(bytes, fy_min_u64(DESCRIPTOR_BYTES, size - at));
+	text = malloc((size_t)bytes + 1);
+	if (text == NULL)
+		return fy_error_nomem(err);
+	if (fy_volume_pread(v, text, (size_t)bytes, at, err) == -1)
+		return -1;
+	return check_parent(text, (size_t)bytes, err);
 }
 
 static int
 check_vmdk(struct fy_volume *v, const struct edges *e, struct fy_error *err)
 {
-	fy_autofree char *text = NULL;
 	uint64_t at, bytes;
 
-	if (memcmp(e->head, "# Disk", 6) == 0) {
-		text = strndup((const char *)e->head, e->head_bytes);
-		return text == NULL ? fy_error_nomem(err)
-				    : check_descriptor(text, false, err);
-	}
+	if (memcmp(e->head, "# Disk", 6) == 0)
+		return leads_away("extents in other files",
+				  "Disk DescriptorFile", err);
 	if (memcmp(e->head, "KDMV", 4) != 0)
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "an ESX sparse extent ('COWD') is opened "
 				    "only when its format is named");
+	/* Without a size of its own it is a text with extents all the same. */
+	if (e->head_bytes < 512 || fy_get_le64(e->head + 12) == 0)
+		return leads_away("extents in other files", "KDMV", err);
 	at = fy_get_le64(e->head + 28);
 	bytes = fy_get_le64(e->head + 36);
-	if (at == 0)
-		return 0; /* an extent without a text */
 	if (!fy_mul_u64(at, 512, &at) || !fy_mul_u64(bytes, 512, &bytes))
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "the VMDK header contradicts itself");
-	bytes = fy_min_u64(bytes, DESCRIPTOR_BYTES);
-	text = calloc(1, (size_t)bytes + 1);
-	if (text == NULL)
-		return fy_error_nomem(err);
-	if (fy_volume_pread(v, text, (size_t)bytes, at, err) == -1)
+	/* QEMU takes the text from the second sector wherever the header says
+	 * that it is. */
+	if (check_text_at(v, 512, DESCRIPTOR_BYTES, err) == -1)
 		return -1;
-	return check_descriptor(text, true, err);
+	return check_text_at(v, at, bytes, err);
 }
 
 static int
@@ -190,6 +216,22 @@ check_probed(struct fy_volume *v, const struct edges *e, const char *format,
 			    "it looks like a %s image, which is opened only "
 			    "when its format is named",
 			    format);
+}
+
+int
+fy_image_probe_volume(struct fy_volume *v, const char **ret,
+		      struct fy_error *err)
+{
+	const char *format;
+	struct edges e;
+
+	if (read_edges(v, &e, err) == -1)
+		return -1;
+	format = find_format(&e);
+	if (check_probed(v, &e, format, err) == -1)
+		return fy_error_prefix(err, "'%s'", fy_volume_name(v));
+	*ret = format;
+	return 0;
 }
 
 /* --- opening ---------------------------------------------------------------- */
@@ -214,19 +256,13 @@ fy_image_open_sectors(const char *path, const char *format, bool writable,
 	enum fy_volume_flags flags = writable ? FY_VOLUME_WRITABLE : 0;
 	fy_autovolume struct fy_volume *v = NULL;
 	fy_autofree char *absolute = NULL;
-	struct edges e;
 
 	if (format != NULL && check_name(format, err) == -1)
 		return -1;
 	if (fy_volume_open_path(path, flags, sector_bytes, &v, err) == -1)
 		return -1;
-	if (format == NULL) {
-		if (read_edges(v, &e, err) == -1)
-			return -1;
-		format = find_format(&e);
-		if (check_probed(v, &e, format, err) == -1)
-			return fy_error_prefix(err, "'%s'", path);
-	}
+	if (format == NULL && fy_image_probe_volume(v, &format, err) == -1)
+		return -1;
 	if (fy_streq(format, "raw")) {
 		*ret = fy_steal_ptr(&v);
 		return 0;

@@ -21,6 +21,13 @@ int fy_image_probe_format(const char *path, const char **ret,
 			  struct fy_error *err);
 
 /*
+ * The same for an open volume, with the refusals that fy_image_open has when
+ * nobody named the format: FY_E_DENIED, FY_E_UNSUPPORTED.
+ */
+int fy_image_probe_volume(struct fy_volume *v, const char **ret,
+			  struct fy_error *err);
+
+/*
  * Open an image.
  *
  * 'format' is QEMU's name of it, or NULL: then it is probed, and an image that
@@ -35,7 +42,7 @@ int fy_image_probe_format(const char *path, const char **ret,
  *   FY_E_NOTFOUND     no such file; qemu-nbd is not installed
  *   FY_E_DENIED       it leads to other files, and 'format' is NULL
  *   FY_E_UNSUPPORTED  the format must be named
- *   FY_E_BUSY         the device is in use
+ *   FY_E_BUSY         the device or the image is in use
  *   FY_E_CHILD        qemu-nbd can't open it (its words are in the message)
  *   FY_E_FORMAT       'format' is no name
  * Threads: as fy_volume.h says; but qemu-nbd dies with the thread that called

@@ -7,7 +7,9 @@
 #include "imaging/journal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/file.h"
@@ -360,6 +362,45 @@ test_many(void)
 	remove_journal();
 }
 
+/* A write that fails is reported, and nothing is appended behind it. */
+static void
+test_full(void)
+{
+	struct fy_journal *j = open_journal(false);
+	struct rlimit limit, old;
+	static struct model m, kept;
+	struct stat st;
+
+	append(j, &m, 0, 1);
+	CHECK_OK(fy_journal_sync(j, &err));
+	kept = m;
+	CHECK(fstatat(dirfd_, "journal", &st, 0) == 0);
+	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+	limit = old;
+	limit.rlim_cur = (rlim_t)st.st_size + 100;
+	append(j, &m, 0, 2);
+	append(j, &m, 0, 3);
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	CHECK(fy_journal_sync(j, &err) == -1);
+	CHECK_ERROR(FY_E_IO);
+	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+	CHECK(fy_journal_sync(j, &err) == -1);
+	CHECK_ERROR(FY_E_IO);
+	CHECK(fy_journal_forget(j, 0, 1, &err) == -1);
+	CHECK_ERROR(FY_E_IO);
+	CHECK(fy_journal_set_stage(j, "written", &err) == -1);
+	CHECK_ERROR(FY_E_IO);
+	fy_journal_close(j);
+	/* What went through before the end of the room counts. */
+	kept.has[0][2] = true;
+	kept.digest[0][2] = m.digest[0][2];
+	kept.place[0][2] = m.place[0][2];
+	j = open_journal(true);
+	check_model(j, &kept);
+	fy_journal_close(j);
+	remove_journal();
+}
+
 static void
 expect_difference(const char *member, json_t *other, const char *was,
 		  const char *is)
@@ -416,6 +457,7 @@ test_pins(void)
 int
 main(void)
 {
+	signal(SIGXFSZ, SIG_IGN);
 	CHECK_OK(fy_dir_temporary("test-journal", &dir, &err));
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(dirfd_ != -1);
@@ -430,6 +472,7 @@ main(void)
 	test_flips(10);
 	test_torn_batch();
 	test_many();
+	test_full();
 	test_pins();
 	json_decref(pins);
 	close(dirfd_);

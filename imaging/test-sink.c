@@ -8,7 +8,9 @@
 #include "imaging/sink.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/file.h"
@@ -559,6 +561,42 @@ test_refusals(void)
 	fy_sink_free(s);
 }
 
+/* The file may grow no further, as on a full medium: every write, and the
+ * finish, says so; nothing that looks finished is left. */
+static void
+test_full(const char *format, enum fy_codec compressed)
+{
+	struct rlimit limit, old;
+	struct fy_sink_unit u = { 0 };
+	static struct world w;
+	struct fy_place place;
+
+	start(&w, format, compressed, 5 * FY_MIB);
+	change(&w, 0, RANDOM);
+	change(&w, w.units - 1, RANDOM);
+	write_unit(&w, 0, true);
+	CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+	limit = old;
+	limit.rlim_cur = w.end + 1000;
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	u.index = w.units - 1;
+	u.raw = u.payload = w.disk + u.index * w.unit_bytes;
+	u.payload_bytes = w.unit_bytes;
+	CHECK(fy_sink_write(w.sink, &u, &place, &err) == -1);
+	CHECK_ERROR(FY_E_IO);
+	if (!fy_streq(format, "raw")) { /* which writes nothing there */
+		CHECK(finish(&w, UINT64_MAX) == -1);
+		CHECK_ERROR(FY_E_IO);
+	}
+	CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+	check_unfinished(&w);
+	/* With room again it goes on. */
+	reopen(&w);
+	write_unit(&w, w.units - 1, true);
+	finish_and_check(&w);
+	end(&w);
+}
+
 int
 main(void)
 {
@@ -578,6 +616,7 @@ main(void)
 	if (!have_qemu)
 		fprintf(stderr, "qemu-img is missing: qcow2 images are not "
 				"read back\n");
+	signal(SIGXFSZ, SIG_IGN);
 	CHECK_OK(fy_dir_temporary("test-sink", &dir, &err));
 	for (i = 0; i < 4; i++) {
 		for (j = 0; j < 4; j++) {
@@ -593,6 +632,7 @@ main(void)
 		test_sessions(kinds[i].format, kinds[i].compressed, sizes[2]);
 		test_sessions(kinds[i].format, kinds[i].compressed,
 			      600 * FY_KIB);
+		test_full(kinds[i].format, kinds[i].compressed);
 	}
 	test_huge(FY_CODEC_NONE);
 	test_huge(FY_CODEC_ZSTD);

@@ -153,6 +153,57 @@ test_external_data(void)
 	unlink(data);
 }
 
+/* Texts that QEMU would follow, wherever they are. */
+static void
+test_hostile_vmdk(void)
+{
+	static const char hint[] = "parentCID=FFFFFFFF\n\0"
+				   "parentFileNameHint=\"/etc/shadow\"\n";
+	fy_autofree char *image = in_dir("image");
+	fy_autofree unsigned char *head = calloc(1, 16384);
+
+	memcpy(head, "KDMV\1", 5);
+
+	fy_put_le64(head + 12, 2048);
+	fy_put_le64(head + 28, 20);
+	fy_put_le64(head + 36, 2);
+	memcpy(head + 20 * 512, hint, sizeof(hint));
+	put(image, head, 16384);
+	expect_refused(image, NULL, FY_E_DENIED, "parentFileNameHint");
+	memset(head + 20 * 512, 0, 512);
+	memcpy(head + 600, hint, sizeof(hint));
+	put(image, head, 16384);
+	expect_refused(image, NULL, FY_E_DENIED, "parentFileNameHint");
+	memcpy(head + 600, "parentCID=1234abcd", 18);
+	memset(head + 620, 0, 512);
+	put(image, head, 16384);
+	expect_refused(image, NULL, FY_E_DENIED, "parentCID");
+	memset(head + 600, 0, 512);
+	fy_put_le64(head + 12, 0);
+	put(image, head, 16384);
+	expect_refused(image, NULL, FY_E_DENIED, "extents");
+	fy_put_le64(head + 12, 2048);
+	fy_put_le64(head + 28, UINT64_MAX);
+	put(image, head, 16384);
+	expect_refused(image, NULL, FY_E_FORMAT, "contradicts");
+	unlink(image);
+}
+
+static void
+test_locked(void)
+{
+	fy_autofree char *image = in_dir("image");
+	struct fy_volume *v = NULL, *other = NULL;
+
+	RUN("qemu-img", "create", "-q", "-f", "qcow2", image, "8M");
+	CHECK_OK(fy_image_open(image, "qcow2", true, &v, &err));
+	CHECK(fy_image_open(image, "qcow2", true, &other, &err) == -1);
+	CHECK_ERROR(FY_E_BUSY);
+	fy_volume_close(v);
+	no_children();
+	unlink(image);
+}
+
 static void
 test_broken(void)
 {
@@ -351,6 +402,8 @@ main(void)
 	}
 	test_probing();
 	test_external_data();
+	test_hostile_vmdk();
+	test_locked();
 	test_broken();
 	test_writing();
 	test_verify("qcow2");
