@@ -185,15 +185,23 @@ static int
 unpack_xz(const unsigned char *in, size_t len, unsigned char *out, size_t room,
 	  size_t *ret_len, bool *full)
 {
-	uint64_t limit = LZMA_MEMORY_MAX;
-	size_t in_used = 0;
+	lzma_stream s = LZMA_STREAM_INIT;
 	lzma_ret r;
 
-	*ret_len = 0;
-	r = lzma_stream_buffer_decode(&limit, LZMA_CONCATENATED, NULL, in,
-				      &in_used, len, out, ret_len, room);
-	*full = r == LZMA_BUF_ERROR && room - *ret_len == 0;
-	return r == LZMA_OK ? 0 : -1;
+	if (lzma_stream_decoder(&s, LZMA_MEMORY_MAX, LZMA_CONCATENATED) !=
+	    LZMA_OK)
+		return -1;
+	s.next_in = in;
+	s.avail_in = len;
+	s.next_out = out;
+	s.avail_out = room;
+	do {
+		r = lzma_code(&s, LZMA_FINISH);
+	} while (r == LZMA_OK && s.avail_out > 0);
+	*ret_len = room - s.avail_out;
+	*full = (r == LZMA_OK || r == LZMA_BUF_ERROR) && s.avail_out == 0;
+	lzma_end(&s);
+	return r == LZMA_STREAM_END ? 0 : -1;
 }
 
 static int
