@@ -63,7 +63,7 @@ tree_make() {
 		lib/{crc-t10dif,crc64,crc64-rocksoft}; do
 		tree_module "$dir" "kernel/$m.ko" "$from"
 	done
-	for m in "$from/lib/modules/$KVER"/modules.{builtin,order}; do
+	for m in "$from/lib/modules/$KVER"/modules.{builtin,builtin.modinfo,order}; do
 		cp "$m" "$dir/lib/modules/$KVER/"
 	done
 	/sbin/depmod -b "$dir" "$KVER"
