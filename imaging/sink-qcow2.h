@@ -12,13 +12,13 @@
 #define QCOW2_L2_SPAN	    (QCOW2_L2_ENTRIES * QCOW2_CLUSTER) /* 512 MiB */
 #define QCOW2_BLOCK_ENTRIES (QCOW2_CLUSTER / 2)
 /* QEMU opens no larger first-level table than 32 MiB. */
-#define QCOW2_MAX_L1	    (UINT64_C(4) << 20)
-#define QCOW2_MAX_DISK	    (QCOW2_MAX_L1 * QCOW2_L2_SPAN)
-#define QCOW2_COPIED	    (UINT64_C(1) << 63)
-#define QCOW2_COMPRESSED    (UINT64_C(1) << 62)
+#define QCOW2_MAX_L1	 (UINT64_C(4) << 20)
+#define QCOW2_MAX_DISK	 (QCOW2_MAX_L1 * QCOW2_L2_SPAN)
+#define QCOW2_COPIED	 (UINT64_C(1) << 63)
+#define QCOW2_COMPRESSED (UINT64_C(1) << 62)
 /* Compressed entries: the offset below this bit, the sectors above. */
-#define QCOW2_CSIZE_SHIFT   (62 - (QCOW2_CLUSTER_BITS - 8))
-#define QCOW2_OFFSET_LIMIT  (UINT64_C(1) << QCOW2_CSIZE_SHIFT)
+#define QCOW2_CSIZE_SHIFT  (62 - (QCOW2_CLUSTER_BITS - 8))
+#define QCOW2_OFFSET_LIMIT (UINT64_C(1) << QCOW2_CSIZE_SHIFT)
 
 /* The driver's 'finish' (sink-qcow2-finish.c). */
 int fy_sink_qcow2_finish(struct fy_sink *s,

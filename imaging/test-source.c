@@ -8,9 +8,12 @@
 #include "imaging/source.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "common/subprocess.h"
@@ -201,6 +204,47 @@ test_locked(void)
 	CHECK_ERROR(FY_E_BUSY);
 	fy_volume_close(v);
 	no_children();
+	unlink(image);
+}
+
+/* Whoever opened an image is killed: qemu-nbd must not outlive it, which its
+ * lock on the image tells. */
+static void
+test_killed(void)
+{
+	const struct timespec wait = { .tv_nsec = 20 * 1000000L };
+	fy_autofree char *image = in_dir("image");
+	struct fy_volume *v = NULL;
+	int ready[2], i, r = -1;
+	char byte;
+	pid_t pid;
+
+	RUN("qemu-img", "create", "-q", "-f", "qcow2", image, "8M");
+	CHECK(pipe(ready) == 0);
+	pid = fork();
+	CHECK(pid != -1);
+	if (pid == 0) {
+		CHECK_OK(fy_image_open(image, "qcow2", true, &v, &err));
+		CHECK(write(ready[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	CHECK(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
+	CHECK(fy_image_open(image, "qcow2", true, &v, &err) == -1);
+	CHECK_ERROR(FY_E_BUSY);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	/* Its end is asked for at once, but it is nobody's to wait for. */
+	for (i = 0; i < 250 && r == -1; i++) {
+		fy_error_clear(&err);
+		r = fy_image_open(image, "qcow2", true, &v, &err);
+		if (r == -1)
+			nanosleep(&wait, NULL);
+	}
+	CHECK(r == 0);
+	fy_error_clear(&err);
+	fy_volume_close(v);
 	unlink(image);
 }
 
@@ -404,6 +448,7 @@ main(void)
 	test_external_data();
 	test_hostile_vmdk();
 	test_locked();
+	test_killed();
 	test_broken();
 	test_writing();
 	test_verify("qcow2");

@@ -73,9 +73,10 @@ test_fill_random(uint64_t *state, void *buf, size_t len)
 static inline void
 test_fill_text(uint64_t *state, void *buf, size_t len)
 {
-	static const char words[8][9] = { "server  ", "disk/dev", "ext4 \n\n\n",
-					  "cluster,", "0000000 ", "virtio-p",
-					  "grub.cfg", "\1\2\3\4\0\0\0\0" };
+	static const char words[8][9] = { "server  ",	 "disk/dev",
+					  "ext4 \n\n\n", "cluster,",
+					  "0000000 ",	 "virtio-p",
+					  "grub.cfg",	 "\1\2\3\4\0\0\0\0" };
 	unsigned char *p = buf;
 
 	while (len > 0) {

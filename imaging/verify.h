@@ -16,7 +16,7 @@ struct fy_verify {
 	unsigned disk;	     /* in the journal */
 	uint64_t disk_bytes; /* that the image must have */
 	uint32_t unit_bytes;
-	uint64_t seed; /* of the digests */
+	uint64_t seed;		      /* of the digests */
 	struct fy_progress *progress; /* done is added, in bytes; or NULL */
 	const struct fy_stop *stop;   /* or NULL */
 };
