@@ -9,7 +9,8 @@
  * several names would be changed under all of them: it gets a symlink in its
  * place first, for which the kernel unlinks it, and then the new file.
  *
- * What is emitted is put into the tree too, so parents come once.
+ * What is new is put into the tree too, so parents come once, and is taken out
+ * of it at the end, so that a segment can be built again in another way.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,8 @@ struct build {
 	const struct fy_initramfs_options *options;
 	struct fy_module_list added;
 	struct fy_cpio_writer w;
+	struct fy_irnode **created; /* put into the tree for this build */
+	size_t n_created;
 	char base[FY_CPIO_NAME_MAX]; /* lib/modules/VERSION, or where it is */
 	json_t *added_paths, *overridden, *present, *builtin, *missing, *notes;
 };
@@ -47,12 +50,12 @@ note(json_t *list, const char *text, struct fy_error *err)
 		       : fy_error_nomem(err);
 }
 
-/* Tell the tree what the entry does. */
+/* Put into the tree what is at no path yet. */
 static int
-apply(struct build *b, const char *path, uint32_t mode, struct fy_error *err)
+create(struct build *b, const char *path, uint32_t mode, struct fy_error *err)
 {
 	fy_autofree struct fy_cpio_entry *e = calloc(1, sizeof(*e));
-	struct fy_irnode *n;
+	struct fy_irnode *n, **grown;
 	size_t len = strlen(path);
 
 	if (e == NULL)
@@ -64,14 +67,35 @@ apply(struct build *b, const char *path, uint32_t mode, struct fy_error *err)
 	e->name_len = len;
 	e->mode = mode;
 	e->nlink = 1;
-	return fy_irtree_add(b->ir->tree, e, &n, err);
+	grown = reallocarray(b->created, b->n_created + 1, sizeof(*grown));
+	if (grown == NULL)
+		return fy_error_nomem(err);
+	b->created = grown;
+	if (fy_irtree_add(b->ir->tree, e, &n, err) == -1)
+		return -1;
+	n = fy_irtree_find(b->ir->tree, NULL, path, false);
+	if (n == NULL)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "'%.200s' has no place in the initramfs",
+				    path);
+	b->created[b->n_created++] = n;
+	return 0;
 }
 
-static int
-emit(struct build *b, const char *path, uint32_t mode, const void *data,
-     size_t len, struct fy_error *err)
+static void
+remove_created(struct build *b)
 {
-	if (apply(b, path, mode, err) == -1)
+	while (b->n_created > 0)
+		fy_irtree_remove(b->ir->tree, b->created[--b->n_created]);
+	free(b->created);
+}
+
+/* An entry where nothing is. */
+static int
+emit_new(struct build *b, const char *path, uint32_t mode, const void *data,
+	 size_t len, struct fy_error *err)
+{
+	if (create(b, path, mode, err) == -1)
 		return -1;
 	return fy_cpio_write(&b->w, path, mode, data, len, err);
 }
@@ -133,7 +157,7 @@ make_place(struct build *b, const char *path, char ret[FY_CPIO_NAME_MAX],
 			return 0;
 		}
 		if (n == NULL &&
-		    emit(b, ret, S_IFDIR | 0755, NULL, 0, err) == -1)
+		    emit_new(b, ret, S_IFDIR | 0755, NULL, 0, err) == -1)
 			return -1;
 		dir = fy_irtree_find(b->ir->tree, NULL, ret, true);
 		if (dir == NULL || !S_ISDIR(dir->mode))
@@ -154,8 +178,8 @@ emit_file(struct build *b, const char *path, uint32_t mode, const void *data,
 	if (n == NULL) {
 		if (make_place(b, path, real, err) == -1)
 			return -1;
-		return emit(b, real, S_IFREG | (mode != 0 ? mode : 0644), data,
-			    len, err) == 0
+		return emit_new(b, real, S_IFREG | (mode != 0 ? mode : 0644),
+				data, len, err) == 0
 			       ? 1
 			       : -1;
 	}
@@ -170,9 +194,11 @@ emit_file(struct build *b, const char *path, uint32_t mode, const void *data,
 	if (fy_irtree_path(n, real) == -1)
 		return refuse(path, "its path is too long", err);
 	if (n->file->refs > 1 &&
-	    emit(b, real, S_IFLNK | 0777, "x", 1, err) == -1)
+	    fy_cpio_write(&b->w, real, S_IFLNK | 0777, "x", 1, err) == -1)
 		return -1;
-	return emit(b, real, S_IFREG | mode, data, len, err) == 0 ? 1 : -1;
+	return fy_cpio_write(&b->w, real, S_IFREG | mode, data, len, err) == 0
+		       ? 1
+		       : -1;
 }
 
 static bool
@@ -585,6 +611,7 @@ fy_initramfs_build(struct fy_initramfs *ir, struct fy_modules *modules,
 		*ret = s;
 	else
 		fy_initramfs_segment_release(&s);
+	remove_created(&b);
 	fy_module_list_release(&b.added);
 	fy_cpio_writer_release(&b.w);
 	json_decref(b.added_paths);

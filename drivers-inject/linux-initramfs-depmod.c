@@ -315,6 +315,10 @@ fy_initramfs_depmod(struct fy_initramfs *ir, struct fy_modules *modules,
 	fy_autofd int tree = -1;
 	size_t i;
 
+	/* From an earlier run, perhaps. */
+	if (fy_dir_remove_all_at(ir->dirfd, "lib", err) == -1)
+		return -1;
+	unlinkat(ir->dirfd, "depmod.conf", 0);
 	if (make_tree(ir, &tree, err) == -1 ||
 	    place_archive(ir, tree, err) == -1)
 		return -1;

@@ -123,6 +123,12 @@ node_remove(struct fy_irtree *t, struct fy_irnode *n)
 	n->file = NULL;
 }
 
+void
+fy_irtree_remove(struct fy_irtree *t, struct fy_irnode *n)
+{
+	node_remove(t, n);
+}
+
 struct fy_irtree *
 fy_irtree_new(struct fy_error *err)
 {

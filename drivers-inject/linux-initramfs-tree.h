@@ -57,6 +57,9 @@ int fy_irtree_add(struct fy_irtree *t, const struct fy_cpio_entry *e,
 /* The archive has ended: its hard links too. */
 void fy_irtree_archive_end(struct fy_irtree *t);
 
+/* Take a node that has no children (any more) out of the tree. */
+void fy_irtree_remove(struct fy_irtree *t, struct fy_irnode *n);
+
 /* What is at 'path', seen from 'dir' (NULL: the root), or NULL; symlinks are
  * followed, the last one only if 'follow'. */
 struct fy_irnode *fy_irtree_find(struct fy_irtree *t, struct fy_irnode *dir,

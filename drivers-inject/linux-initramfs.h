@@ -142,8 +142,9 @@ struct fy_initramfs_segment {
 void fy_initramfs_segment_release(struct fy_initramfs_segment *s);
 
 /*
- * Make the segment.  Called again on the result it finds all there and gives
- * 'len' 0.  'modules' may be NULL with no_modules.
+ * Make the segment.  May be called several times, with other options (small,
+ * when /boot is too full).  Called on the result of it, opened anew, it
+ * finds all there and gives 'len' 0.  'modules' may be NULL with no_modules.
  * Runs the host's depmod in the private directory.
  * Returns: 0, or -1:
  *   FY_E_UNSUPPORTED  of a kind that can't be edited, or a file in it that

@@ -440,7 +440,40 @@ check_build(enum fy_istream_method m, bool merged, bool early, bool small)
 	tear_down(&s);
 }
 
-/* The text of a file of the index that a build made, from the segment. */
+/* Built twice from one opening: the same bytes. */
+static void
+check_twice(void)
+{
+	struct fy_initramfs_override v = { "etc/new/file", 0, "x", 1 };
+	struct fy_initramfs_options o = { .overrides = &v, .n_overrides = 1 };
+	struct fy_initramfs_segment one = { 0 }, two = { 0 }, three = { 0 };
+	struct fy_cpio_writer w = { 0 };
+	struct fy_error err = { 0 };
+	struct fy_initramfs *ir;
+	struct image im = { 0 };
+	struct setup s = { 0 };
+
+	set_up(&s, true);
+	add_tools(&w, true);
+	append(&im, &w, FY_ISTREAM_ZSTD);
+	ir = open_image(&im, &err);
+	CHECK(ir != NULL);
+	CHECK_OK(fy_initramfs_build(ir, s.modules, &o, &one, &err), &err);
+	o.small = true;
+	CHECK_OK(fy_initramfs_build(ir, s.modules, &o, &two, &err), &err);
+	CHECK(two.len < one.len);
+	o.small = false;
+	CHECK_OK(fy_initramfs_build(ir, s.modules, &o, &three, &err), &err);
+	CHECK(one.len == three.len &&
+	      memcmp(one.data, three.data, one.len) == 0);
+	fy_initramfs_segment_release(&one);
+	fy_initramfs_segment_release(&two);
+	fy_initramfs_segment_release(&three);
+	fy_initramfs_free(ir);
+	free(im.data);
+	tear_down(&s);
+}
+
 static void
 check_dkms(void)
 {
@@ -697,6 +730,7 @@ main(void)
 		check_build(all[i / 4], i & 1, i & 2, false);
 	for (i = 1; i < 4; i++)
 		check_build(all[i], true, true, true);
+	check_twice();
 	check_dkms();
 	check_overrides();
 	check_kinds();
