@@ -154,10 +154,26 @@ static int
 move_job(struct fy_jobdir *d, const char *final, bool replace,
 	 struct fy_error *err)
 {
+	static const char *const kept[] = { "journal", "undo.log", "originals",
+					    "log" };
+	fy_autofd int jobfd = -1;
+	size_t i;
+
 	if (!fy_jobdir_has(d->fd, "job"))
 		return 0; /* done before */
-	if (fy_jobdir_has(d->fd, "journal") &&
-	    rename_in(d->fd, "journal", d->fd, "job/journal", true, err) == -1)
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		fy_autofree char *to = fy_format(err, "job/%s", kept[i]);
+
+		if (to == NULL ||
+		    (fy_jobdir_has(d->fd, kept[i]) &&
+		     rename_in(d->fd, kept[i], d->fd, to, true, err) == -1))
+			return -1;
+	}
+	jobfd = openat(d->fd, "job", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (jobfd == -1)
+		return fy_error_set(err, FY_E_IO, errno, "cannot open '%s/job'",
+				    d->path);
+	if (fy_dir_sync(jobfd, err) == -1 || fy_dir_sync(d->fd, err) == -1)
 		return -1;
 	if (replace && fy_jobdir_has(d->dirfd, final)) {
 		if (fy_dir_remove_all_at(d->fd, ".old.job", err) == -1 ||

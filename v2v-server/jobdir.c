@@ -285,22 +285,24 @@ fy_jobdir_clear(struct fy_jobdir *d, struct fy_error *err)
 }
 
 static bool
-is_empty(int dirfd, const char *ignore1, const char *ignore2)
+is_empty(int dirfd, const char *const *ignore)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	bool empty = true;
+	size_t i;
 
 	if (dir == NULL) {
 		if (fd >= 0)
 			close(fd);
 		return false;
 	}
-	while (empty && (e = readdir(dir)) != NULL)
-		empty = fy_streq(e->d_name, ".") || fy_streq(e->d_name, "..") ||
-			fy_streq(e->d_name, ignore1) ||
-			fy_streq(e->d_name, ignore2);
+	while (empty && (e = readdir(dir)) != NULL) {
+		empty = fy_streq(e->d_name, ".") || fy_streq(e->d_name, "..");
+		for (i = 0; !empty && ignore[i] != NULL; i++)
+			empty = fy_streq(e->d_name, ignore[i]);
+	}
 	closedir(dir);
 	return empty;
 }
@@ -308,15 +310,17 @@ is_empty(int dirfd, const char *ignore1, const char *ignore2)
 void
 fy_jobdir_close(struct fy_jobdir *d)
 {
+	static const char *const nothing[] = { NULL };
+	static const char *const little[] = { LOCK, "job", "log", NULL };
+
 	if (d == NULL)
 		return;
-	if (d->lockfd >= 0 && is_empty(d->fd, LOCK, "job") &&
-	    (d->jobfd == -1 || is_empty(d->jobfd, "log", ""))) {
+	if (d->lockfd >= 0 && is_empty(d->fd, little) &&
+	    (d->jobfd == -1 || is_empty(d->jobfd, nothing))) {
 		/* Nobody has to come back to this. */
-		if (d->jobfd >= 0) {
-			unlinkat(d->jobfd, "log", 0);
+		unlinkat(d->fd, "log", 0);
+		if (d->jobfd >= 0)
 			unlinkat(d->fd, "job", AT_REMOVEDIR);
-		}
 		unlinkat(d->fd, LOCK, 0);
 		unlinkat(d->dirfd, d->partial_name, AT_REMOVEDIR);
 		fsync(d->dirfd);

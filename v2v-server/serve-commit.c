@@ -27,11 +27,30 @@ copy_member(const json_t *o, const char *key)
 	return text != NULL ? strdup(text) : NULL;
 }
 
+static void
+drop_systems(struct fy_machine *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_systems; i++) {
+		free(m->systems[i].id);
+		free(m->systems[i].version);
+		free(m->systems[i].pretty_name);
+		free(m->systems[i].arch);
+		free(m->systems[i].hostname);
+		free(m->systems[i].volume);
+	}
+	m->n_systems = 0;
+}
+
 static int
 set_systems(struct fy_machine *m, const json_t *systems, struct fy_error *err)
 {
 	size_t i;
 
+	/* What was found in the images is surer than what the client saw. */
+	if (json_array_size(systems) > 0)
+		drop_systems(m);
 	for (i = 0; i < json_array_size(systems); i++) {
 		const json_t *o = json_array_get(systems, i);
 		struct fy_machine_system *sys = fy_machine_add_system(m, err);

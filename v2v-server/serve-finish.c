@@ -73,9 +73,13 @@ show_progress(void *ctx, const struct fy_progress_view *v)
 	struct fy_session *s = ctx;
 	struct fy_error ignored = { 0 };
 	fy_autojson json_t *j = NULL;
+	const char *phase = v->phase != NULL ? v->phase : "finish";
 
-	j = json_pack("{s:s, s:I, s:I}", "phase",
-		      v->phase != NULL ? v->phase : "finish", "done",
+	/* What the injection calls its parts is no word of the protocol. */
+	if (!fy_streq(phase, "finish") && !fy_streq(phase, "verify") &&
+	    !fy_streq(phase, "commit"))
+		phase = "inject";
+	j = json_pack("{s:s, s:I, s:I}", "phase", phase, "done",
 		      (json_int_t)v->done, "total", (json_int_t)v->total);
 	if (j != NULL)
 		fy_link_send_json(&s->link, FY_WIRE_PROGRESS, j, &ignored);
@@ -138,7 +142,7 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 	FY_AUTO(machine) struct fy_machine *m = NULL;
 	fy_autofree struct fy_inject_nic *nics = NULL;
 	struct fy_inject_options o = {
-		.job_dirfd = s->dir->jobfd,
+		.job_dirfd = s->dir->fd,
 		.log = s->log,
 		.progress = &s->progress,
 		.stop = s->stop,

@@ -169,7 +169,14 @@ refuse_existing(struct fy_session *s, struct fy_error *err)
 	return 0;
 }
 
-/* An earlier session finished this very job, and its client never heard. */
+static int open_journal(struct fy_session *s, int dirfd, struct fy_error *err);
+
+/*
+ * An earlier session finished this very job, and its client never heard: then
+ * NAME.job has the marker, and the journal with the same pins.  Nothing is
+ * written any more; but the client has to show, by comparing every unit, that
+ * what lies here is still its disk.
+ */
 static int
 find_unheard(struct fy_session *s, struct fy_error *err)
 {
@@ -184,12 +191,17 @@ find_unheard(struct fy_session *s, struct fy_error *err)
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1 || !fy_jobdir_has(fd, FY_UNHEARD) ||
 	    fy_jobdir_has(s->dir->fd, "journal"))
-		return 1;
+		return 0;
 	pins = fy_journal_read_pins(fd, &ignored);
 	if (pins == NULL || !same_pins(s, pins))
-		return 1;
+		return 0;
 	s->done = fy_json_read_at(fd, "done.json", 8 * FY_MIB, err);
-	return s->done == NULL ? -1 : 0;
+	if (s->done == NULL)
+		return -1;
+	seed_of_pins(pins, &s->seed);
+	s->pins = json_incref(pins);
+	s->repeat = true;
+	return open_journal(s, fd, err);
 }
 
 static int
@@ -227,15 +239,15 @@ settle_pins(struct fy_session *s, struct fy_error *err)
 }
 
 static int
-open_journal(struct fy_session *s, struct fy_error *err)
+open_journal(struct fy_session *s, int dirfd, struct fy_error *err)
 {
 	struct fy_journal_shape shape = { .n_disks = s->n_disks };
 	unsigned i;
 
 	for (i = 0; i < s->n_disks; i++)
 		shape.units[i] = s->disks[i].units;
-	if (fy_journal_open(s->dir->fd, s->pins, &shape, &s->journal,
-			    &s->resumed, err) == 0) {
+	if (fy_journal_open(dirfd, s->pins, &shape, &s->journal, &s->resumed,
+			    err) == 0) {
 		if (fy_journal_note(s->journal) != NULL)
 			fy_session_warn(s, "%s", fy_journal_note(s->journal));
 		return 0;
@@ -332,7 +344,7 @@ undo_injection(struct fy_session *s, struct fy_error *err)
 	fy_log_info(s->log,
 		    "an earlier injection was not committed; undoing it");
 	if (fy_session_open_images(s, true, &images, err) == -1 ||
-	    fy_undo_apply(images->volumes, images->n, s->dir->jobfd, err) == -1)
+	    fy_undo_apply(images->volumes, images->n, s->dir->fd, err) == -1)
 		return fy_error_prefix(err, "cannot undo the injection");
 	fy_images_close(fy_steal_ptr(&images));
 	for (i = 0; i < s->n_disks; i++)
@@ -349,19 +361,19 @@ undo_injection(struct fy_session *s, struct fy_error *err)
 static int
 rewind_stage(struct fy_session *s, struct fy_error *err)
 {
-	bool undo = fy_jobdir_has(s->dir->jobfd, "undo.log");
+	bool undo = fy_jobdir_has(s->dir->fd, "undo.log");
 
 	if (undo && undo_injection(s, err) == -1)
 		return -1;
 	if (fy_journal_stage(s->journal)[0] != '\0' &&
 	    fy_journal_set_stage(s->journal, "", err) == -1)
 		return -1;
-	if (undo && unlinkat(s->dir->jobfd, "undo.log", 0) == -1)
+	if (undo && unlinkat(s->dir->fd, "undo.log", 0) == -1)
 		return fy_error_set(err, FY_E_IO, errno,
 				    "cannot remove the undo log");
-	if (fy_dir_remove_all_at(s->dir->jobfd, "originals", err) == -1)
+	if (fy_dir_remove_all_at(s->dir->fd, "originals", err) == -1)
 		return -1;
-	return fy_dir_sync(s->dir->jobfd, err);
+	return fy_dir_sync(s->dir->fd, err);
 }
 
 /* --- room and images ------------------------------------------------------- */
@@ -421,11 +433,11 @@ static int
 open_log(struct fy_session *s, struct fy_error *err)
 {
 	s->log_fd = openat(
-		s->dir->jobfd, "log",
+		s->dir->fd, "log",
 		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->log_fd == -1)
-		return fy_error_set(err, FY_E_IO, errno,
-				    "cannot open '%s/job/log'", s->dir->path);
+		return fy_error_set(err, FY_E_IO, errno, "cannot open '%s/log'",
+				    s->dir->path);
 	fy_log_also_fd(s->log, s->log_fd);
 	return 0;
 }
@@ -450,13 +462,43 @@ open_dir(struct fy_session *s, struct fy_error *err)
 	return fy_commit_roll(s->dir, err);
 }
 
+/* A job that was refused before it began leaves nothing. */
+static void
+leave_nothing(struct fy_session *s)
+{
+	struct fy_error ignored = { 0 };
+	unsigned i;
+
+	if (s->journal == NULL || s->resumed)
+		return;
+	for (i = 0; i < s->n_disks; i++) {
+		fy_sink_free(s->disks[i].sink);
+		s->disks[i].sink = NULL;
+	}
+	fy_journal_close(s->journal);
+	s->journal = NULL;
+	fy_jobdir_clear(s->dir, &ignored);
+}
+
+static int
+prepare_images(struct fy_session *s, struct fy_error *err)
+{
+	unsigned i;
+
+	if (open_journal(s, s->dir->fd, err) == -1 ||
+	    rewind_stage(s, err) == -1 || check_space(s, err) == -1)
+		return -1;
+	for (i = 0; i < s->n_disks; i++)
+		if (open_sink(s, i, err) == -1)
+			return -1;
+	return fy_dir_sync(s->dir->fd, err);
+}
+
 int
 fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		   struct fy_error *err)
 {
 	FY_AUTO(machine) struct fy_machine *m = NULL;
-	unsigned i;
-	int r;
 
 	/* That a machine can be made of it is better known before the copy. */
 	if (fy_job_parse(job_json, &s->job, err) == -1 ||
@@ -465,18 +507,15 @@ fy_session_prepare(struct fy_session *s, const json_t *job_json,
 	    fy_job_machine(s->job, &m, err) == -1 || plan_disks(s, err) == -1 ||
 	    open_dir(s, err) == -1)
 		return -1;
-	r = find_unheard(s, err);
-	if (r != 1)
-		return r;
+	if (find_unheard(s, err) == -1)
+		return -1;
+	if (s->repeat)
+		return 0;
 	if ((!s->job->force && refuse_existing(s, err) == -1) ||
-	    settle_pins(s, err) == -1 || open_log(s, err) == -1 ||
-	    open_journal(s, err) == -1 || rewind_stage(s, err) == -1 ||
-	    check_space(s, err) == -1)
+	    settle_pins(s, err) == -1 || open_log(s, err) == -1)
 		return -1;
-	for (i = 0; i < s->n_disks; i++)
-		if (open_sink(s, i, err) == -1)
-			return -1;
-	if (fy_dir_sync(s->dir->fd, err) == -1)
-		return -1;
-	return 1;
+	if (prepare_images(s, err) == 0)
+		return 0;
+	leave_nothing(s);
+	return -1;
 }

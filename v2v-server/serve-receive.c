@@ -202,6 +202,18 @@ forget_in_journal(struct fy_session *s, unsigned disk, uint64_t unit,
 	return fy_journal_forget(s->journal, disk, unit, err);
 }
 
+/* In a repeated end nothing may be written any more. */
+static int
+changed_since(const struct fy_session *s, unsigned disk, uint64_t unit,
+	      struct fy_error *err)
+{
+	return fy_error_set(err, FY_E_EXISTS, 0,
+			    "'%s' was finished by an earlier connection, but "
+			    "disk %u has changed since (unit %" PRIu64
+			    "); give --force to convert it anew",
+			    s->job->name, disk + 1, unit);
+}
+
 struct forgotten {
 	uint64_t unit;
 	struct fy_place place;
@@ -237,6 +249,8 @@ receive_unit(struct fy_session *s, struct rx_job *j, struct fy_error *err)
 	u.raw = u.codec == FY_CODEC_NONE ? u.payload : j->raw;
 	if (is_covered(d, u.index))
 		return not_allowed(&j->h, "it was not asked for", err);
+	if (s->repeat)
+		return changed_since(s, j->h.disk, u.index, err);
 	{
 		FY_LOCK_SCOPE(&s->journal_lock);
 		if (fy_journal_has(s->journal, j->h.disk, u.index)) {
@@ -293,6 +307,8 @@ forget_range(struct fy_session *s, unsigned disk, uint64_t first, uint64_t end,
 	FY_LOCK_SCOPE(&s->journal_lock);
 	if (!fy_journal_next(s->journal, disk, &first) || first >= end)
 		return 0;
+	if (s->repeat)
+		return changed_since(s, disk, first, err);
 	f = calloc(FORGET_BATCH, sizeof(*f));
 	if (f == NULL)
 		return fy_error_nomem(err);
@@ -352,6 +368,8 @@ check_unit(struct fy_session *s, unsigned disk, uint64_t unit,
 				    "the client gave two digests for unit "
 				    "%" PRIu64,
 				    unit);
+	if (s->repeat)
+		return changed_since(s, disk, unit, err);
 	f[*n].unit = unit;
 	f[*n].place = place;
 	(*n)++;

@@ -186,20 +186,10 @@ client_closed(struct fy_session *s)
 }
 
 static int
-say_done(struct fy_session *s, bool repeated, struct fy_error *err)
+say_done(struct fy_session *s, struct fy_error *err)
 {
 	fy_autofree char *marker = NULL;
 
-	if (repeated) {
-		json_t *list = json_object_get(s->done, "warnings");
-
-		json_array_append_new(
-			list,
-			json_string("this job had been finished by an earlier "
-				    "connection, which was cut before it heard "
-				    "so; what changed on the disks since is "
-				    "not in it (--force converts anew)"));
-	}
 	if (fy_link_is_broken(&s->link)) {
 		fy_log_info(s->log, "'%s' is done", s->job->name);
 		return 0;
@@ -220,23 +210,18 @@ run_job(struct fy_session *s, struct fy_error *err)
 {
 	fy_autojson json_t *job = NULL;
 	unsigned i;
-	int r;
 
-	if (greet(s, err) == -1 || expect_json(s, FY_WIRE_JOB, &job, err) == -1)
-		return -1;
-	r = fy_session_prepare(s, job, err);
-	if (r == -1)
-		return -1;
-	if (r == 0)
-		return say_done(s, true, err);
-	if (send_ready(s, err) == -1)
+	if (greet(s, err) == -1 ||
+	    expect_json(s, FY_WIRE_JOB, &job, err) == -1 ||
+	    fy_session_prepare(s, job, err) == -1 || send_ready(s, err) == -1)
 		return -1;
 	for (i = 0; i < s->n_disks; i++)
 		if (send_durable(s, i, err) == -1)
 			return -1;
-	if (fy_session_receive(s, err) == -1 || fy_session_finish(s, err) == -1)
+	if (fy_session_receive(s, err) == -1 ||
+	    (!s->repeat && fy_session_finish(s, err) == -1))
 		return -1;
-	return say_done(s, false, err);
+	return say_done(s, err);
 }
 
 /* Verification found a difference: that is an answer, not a failure. */

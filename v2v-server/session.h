@@ -57,6 +57,10 @@ struct fy_session {
 	struct fy_journal *journal; /* under journal_lock while receiving */
 	pthread_mutex_t journal_lock;
 	bool resumed;
+	/* An earlier session finished this very job, but its client did not
+	 * hear of it: 'done' is what is to be said, once the client has shown
+	 * that its disks are still what was copied. */
+	bool repeat;
 	uint64_t seed;
 	struct fy_session_disk disks[FY_WIRE_MAX_DISKS];
 	unsigned n_disks;
@@ -77,11 +81,7 @@ struct fy_session {
 void fy_session_warn(struct fy_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/*
- * Everything from JOB to where READY can be sent.  1: go on; 0: the job had
- * been finished by an earlier session whose client did not hear of it: s->done
- * is set; -1.
- */
+/* Everything from JOB to where READY can be sent. */
 int fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		       struct fy_error *err);
 

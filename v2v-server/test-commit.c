@@ -43,6 +43,7 @@ whole_job(bool replace)
 	test_write_file(d->fd, "vm.ovf", "new ovf");
 	test_write_file(d->fd, "vm.xml", "new xml");
 	test_write_file(d->fd, "journal", "new journal");
+	test_write_file(d->fd, "undo.log", "new undo");
 	test_write_file(d->jobfd, "report.json", "new report");
 	CHECK_OK(fy_commit_write(d, images, others, replace, &err));
 	return d;
@@ -80,6 +81,8 @@ play(unsigned steps, bool replace)
 		move("vm.partial/vm-2.qcow2", "vm-2.qcow2");
 	if (n++ < steps)
 		move("vm.partial/journal", "vm.partial/job/journal");
+	if (n++ < steps)
+		move("vm.partial/undo.log", "vm.partial/job/undo.log");
 	if (replace && n++ < steps)
 		move("vm.job", "vm.partial/.old.job");
 	if (n++ < steps)
@@ -101,6 +104,7 @@ committed(void)
 	CHECK(test_file_is(topfd, "vm.xml", "new xml"));
 	CHECK(test_file_is(topfd, "vm.job/report.json", "new report"));
 	CHECK(test_file_is(topfd, "vm.job/journal", "new journal"));
+	CHECK(test_file_is(topfd, "vm.job/undo.log", "new undo"));
 	CHECK(!fy_jobdir_has(topfd, "vm.job/only-old"));
 	CHECK(!fy_jobdir_has(topfd, "vm.partial"));
 }
@@ -249,8 +253,8 @@ main(void)
 	CHECK_OK(fy_dir_temporary("fy-test-commit", &top, &err));
 	topfd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(topfd >= 0);
-	cut_anywhere(false, 6);
-	cut_anywhere(true, 9);
+	cut_anywhere(false, 7);
+	cut_anywhere(true, 10);
 	in_the_way();
 	locks();
 	links();
