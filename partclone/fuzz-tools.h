@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_PARTCLONE_FUZZ_TOOLS_H
+#define FY_PARTCLONE_FUZZ_TOOLS_H
+
+/*
+ * A disk out of a fuzzer's input: 'head' at its start, 'tail' at its end,
+ * zeros between them, so that small inputs make large disks.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/volume.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct fuzz_disk {
+	const uint8_t *head, *tail;
+	size_t head_len, tail_len;
+	uint64_t size;
+};
+
+static inline int
+fuzz_pread(void *handle, void *buf, size_t len, uint64_t offset,
+	   struct fy_error *err)
+{
+	const struct fuzz_disk *d = handle;
+	uint64_t tail_at = d->size - d->tail_len, from, to;
+
+	(void)err;
+	memset(buf, 0, len);
+	if (offset < d->head_len)
+		memcpy(buf, d->head + offset,
+		       (size_t)fy_min_u64(len, d->head_len - offset));
+	from = fy_max_u64(offset, tail_at);
+	to = offset + len;
+	if (from < to)
+		memcpy((uint8_t *)buf + (from - offset),
+		       d->tail + (from - tail_at), (size_t)(to - from));
+	return 0;
+}
+
+static inline struct fy_volume *
+fuzz_volume(struct fuzz_disk *d, uint32_t sector_bytes)
+{
+	static const struct fy_volume_ops ops = { .pread = fuzz_pread };
+	struct fy_error err = { 0 };
+	struct fy_volume *v;
+
+	v = fy_volume_new(&ops, d, "fuzz", d->size, sector_bytes, &err);
+	if (v == NULL)
+		abort();
+	return v;
+}
+
+/* What every map must be, whatever the input. */
+static inline void
+fuzz_check_extents(const struct fy_extents *e, uint64_t size)
+{
+	struct fy_extents_cursor c;
+	struct fy_error err = { 0 };
+	struct fy_extent x;
+	uint64_t end = 0, sum = 0;
+
+	fy_extents_cursor_init(&c, e);
+	while (fy_extents_next(&c, &x, &err) == 1) {
+		if (x.length == 0 || x.offset < end || x.offset > size ||
+		    x.length > size - x.offset)
+			abort();
+		end = x.offset + x.length;
+		sum += x.length;
+	}
+	if (sum != fy_extents_bytes(e))
+		abort();
+}
+
+#endif
