@@ -243,8 +243,9 @@ run_steps(struct run *r, struct fy_error *err)
 {
 	fy_progress_phase(r->o->progress, "connect", 0);
 	if (fy_peer_open(&r->o->server, &r->peer, NULL, err) == -1 ||
-	    scan_disks(r, err) == -1 || offer_job(r, err) == -1 ||
-	    copy_disks(r, err) == -1)
+	    scan_disks(r, err) == -1 || offer_job(r, err) == -1)
+		return -1;
+	if (!fy_peer_is_finished(r->peer) && copy_disks(r, err) == -1)
 		return -1;
 	return finish(r, err);
 }

@@ -6,7 +6,7 @@
  *
  * State: the server's frames are only taken when they are due: WELCOME after
  * HELLO, READY after JOB, as many DURABLE as READY said, ANSWER in the order
- * of the CHECKs, ACK only for what was sent, DONE after FINISH.  LOG, PROGRESS
+ * of the CHECKs, ACK only for what was sent, DONE after FINISH (or JOB).  LOG, PROGRESS
  * and ERROR may come at any time.
  */
 #include "p2v-client/peer.h"
@@ -387,7 +387,7 @@ is_due(const struct fy_peer *s, enum fy_wire_type type)
 	case FY_WIRE_ACK:
 		return s->state == RUNNING || s->state == FINISHING;
 	case FY_WIRE_DONE:
-		return s->state == FINISHING;
+		return s->state == FINISHING || s->state == WANT_READY;
 	case FY_WIRE_PROGRESS:
 	case FY_WIRE_LOG:
 		return s->state != WANT_WELCOME;
@@ -473,7 +473,7 @@ static int
 wait_state(struct fy_peer *s, enum state wanted, struct fy_error *err)
 {
 	FY_LOCK_SCOPE(&s->lock);
-	while (s->state != wanted)
+	while (s->state != wanted && s->state != FINISHED)
 		if (wait_change(s, err) == -1)
 			return -1;
 	return 0;
@@ -573,6 +573,12 @@ fy_peer_job(struct fy_peer *s, const json_t *job, struct fy_peer_disk *disks,
 }
 
 bool
+fy_peer_is_finished(const struct fy_peer *s)
+{
+	return s->done != NULL;
+}
+
+bool
 fy_peer_is_resumed(const struct fy_peer *s)
 {
 	return s->resumed;
@@ -667,10 +673,12 @@ fy_peer_finish(struct fy_peer *s, uint64_t units_sent, json_t **ret_done,
 	fy_autojson json_t *j =
 		json_pack("{s:I}", "units_sent", (json_int_t)units_sent);
 
-	set_state(s, FINISHING);
-	if (send_json(s, FY_WIRE_FINISH, j, err) == -1 ||
-	    wait_state(s, FINISHED, err) == -1)
-		return -1;
+	if (!fy_peer_is_finished(s)) {
+		set_state(s, FINISHING);
+		if (send_json(s, FY_WIRE_FINISH, j, err) == -1 ||
+		    wait_state(s, FINISHED, err) == -1)
+			return -1;
+	}
 	*ret_done = json_incref(s->done);
 	return 0;
 }

@@ -43,12 +43,14 @@ int fy_peer_open(const struct fy_server_options *options, struct fy_peer **ret,
 		 char **ret_about, struct fy_error *err);
 
 /*
- * Send JOB; wait for READY and DURABLE.  'disks' (n of them, size_bytes
+ * Send JOB; wait for READY and DURABLE, or for DONE, when the server had
+ * brought this very job to its end alone: then fy_peer_finish gives it at once.  'disks' (n of them, size_bytes
  * filled) is borrowed until fy_peer_free and gets what READY says; its
  * sets are to be released by the caller, on failure too.
  */
 int fy_peer_job(struct fy_peer *s, const json_t *job,
 		struct fy_peer_disk *disks, size_t n, struct fy_error *err);
+bool fy_peer_is_finished(const struct fy_peer *s);
 bool fy_peer_is_resumed(const struct fy_peer *s);
 uint64_t fy_peer_seed(const struct fy_peer *s);
 
