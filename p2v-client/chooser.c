@@ -146,19 +146,19 @@ is_hopeless(const struct fy_chooser *c)
 }
 
 void
-fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe, uint64_t raw,
-		uint64_t wire, uint64_t cpu_ns, uint64_t now_ns,
+fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe, uint64_t stamped,
+		uint64_t raw, uint64_t wire, uint64_t cpu_ns, uint64_t now_ns,
 		uint64_t blocked_ns)
 {
 	struct fy_probe_measure *m;
 
-	if (probe == FY_PROBE_OVER || raw == 0)
+	if (probe == FY_PROBE_OVER)
 		return;
 	FY_LOCK_SCOPE(&c->lock);
 	if (c->probe == FY_PROBE_OVER)
 		return;
 	m = &c->measures[probe];
-	m->seen += raw;
+	m->seen += stamped;
 	if (m->start_ns == 0) {
 		if (m->seen < SKIP_BYTES)
 			return;

@@ -51,13 +51,14 @@ void fy_chooser_release(struct fy_chooser *c);
 struct fy_choice fy_chooser_next(struct fy_chooser *c, uint64_t raw);
 
 /*
- * They were sent: 'raw' bytes as 'wire' bytes, compressed in 'cpu_ns' of
+ * They came out: of 'stamped' bytes (as given to fy_chooser_next) 'raw' were
+ * not zero, and were sent as 'wire' bytes, compressed in 'cpu_ns' of
  * processor time; now it is 'now_ns', and the link has been waited for
  * 'blocked_ns' in all.  The consumer's thread.
  */
-void fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe, uint64_t raw,
-		     uint64_t wire, uint64_t cpu_ns, uint64_t now_ns,
-		     uint64_t blocked_ns);
+void fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe,
+		     uint64_t stamped, uint64_t raw, uint64_t wire,
+		     uint64_t cpu_ns, uint64_t now_ns, uint64_t blocked_ns);
 
 /* Once, when the choice has been made: a sentence for the log; else NULL. */
 const char *fy_chooser_tell(struct fy_chooser *c);

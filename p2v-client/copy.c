@@ -236,17 +236,19 @@ consume_units(void *ctx, void *arg, struct fy_error *err)
 {
 	struct pass *p = ctx;
 	struct fy_copy_job *job = arg;
-	uint64_t raw = 0, wire = 0;
+	uint64_t stamped = 0, raw = 0, wire = 0, unit;
 	const char *told;
 	size_t i;
 
 	if (job->empty)
 		return add_zeros(p, job->disk, job->first, job->count, err);
+	unit = p->copy->disks[job->disk].wire->unit_bytes;
 	for (i = 0; i < job->count; i++) {
 		const struct fy_copy_unit *u = &job->units[i];
 
 		if (!u->wanted)
 			continue;
+		stamped += unit;
 		if (u->zero) {
 			if (add_zeros(p, job->disk, job->first + i, 1, err) ==
 			    -1)
@@ -256,13 +258,13 @@ consume_units(void *ctx, void *arg, struct fy_error *err)
 		}
 		if (send_unit(p, job, i, err) == -1)
 			return -1;
-		raw += p->copy->disks[job->disk].wire->unit_bytes;
+		raw += unit;
 		wire += u->len;
 	}
 	if (p->copy->progress != NULL)
 		atomic_store(&p->copy->progress->sent,
 			     fy_peer_sent_bytes(p->copy->peer));
-	fy_chooser_sent(p->copy->chooser, job->choice.probe, raw, wire,
+	fy_chooser_sent(p->copy->chooser, job->choice.probe, stamped, raw, wire,
 			job->cpu_ns, fy_clock_ns(),
 			fy_peer_blocked_ns(p->copy->peer));
 	told = fy_chooser_tell(p->copy->chooser);

@@ -74,13 +74,15 @@ json_t *
 fy_convert_result_json(const struct fy_convert_result *r,
 		       const struct fy_error *failure, struct fy_error *err)
 {
+	/* To the millisecond: more digits would only look precise. */
+	double seconds = (double)(uint64_t)(r->seconds * 1e3) / 1e3;
 	json_t *o;
 
 	o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:s}",
 		      "disk_bytes", (json_int_t)r->disk_bytes, "used_bytes",
 		      (json_int_t)r->used_bytes, "sent_bytes",
 		      (json_int_t)r->sent_bytes, "stored_bytes",
-		      (json_int_t)r->stored_bytes, "seconds", r->seconds,
+		      (json_int_t)r->stored_bytes, "seconds", seconds,
 		      "units_total", (json_int_t)r->units_total, "units_sent",
 		      (json_int_t)r->units_sent, "units_reused",
 		      (json_int_t)r->units_reused, "result",

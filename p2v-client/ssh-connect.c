@@ -163,7 +163,8 @@ connect_tcp(struct fy_ssh *s, int *ret_fd, struct fy_error *err)
 		return 0;
 	if (r == -1)
 		return -1;
-	return fy_error_set(err, FY_E_CONNECTION, failure,
+	/* Nothing has been begun: not the code that means "continues". */
+	return fy_error_set(err, FY_E_NOTFOUND, failure,
 			    "cannot connect to %s port %u", s->name.host,
 			    s->name.port);
 }

@@ -49,7 +49,7 @@ play(const struct machine *m, unsigned batches, int *ret_level)
 			now += batch_seconds(m, zstd, &b);
 			blocked += b;
 			fy_chooser_sent(
-				&chooser, c.probe, BATCH,
+				&chooser, c.probe, BATCH, BATCH,
 				(uint64_t)((double)BATCH *
 					   (zstd ? m->ratio : 1)),
 				(uint64_t)(zstd ? (double)BATCH * 2e9 / m->zstd
