@@ -216,17 +216,11 @@ static int
 finish(struct run *r, struct fy_error *err)
 {
 	const char *result;
-	const json_t *warnings;
-	const json_t *w;
-	size_t i;
 
 	if (fy_peer_finish(r->peer, r->ret->units_sent, &r->ret->done, err) ==
 	    -1)
 		return -1;
 	r->ret->stored_bytes = fy_json_u64_or(r->ret->done, "stored_bytes", 0);
-	warnings = json_object_get(r->ret->done, "warnings");
-	json_array_foreach(warnings, i, w) if (json_is_string(w))
-		fy_log_warn(r->o->server.log, "%s", json_string_value(w));
 	result = fy_json_string_or(r->ret->done, "result", "");
 	if (strcmp(result, "done") == 0)
 		return 0;

@@ -22,6 +22,7 @@
 #include "p2v-client/window.h"
 
 #define MOST_UNIT_BITMAP (UINT64_C(1) << 33) /* units: 1 GiB of bitmap */
+#define MOST_WARNINGS	 256u
 #define GOODBYE_MS	 2000u
 
 enum state {
@@ -50,6 +51,7 @@ struct fy_peer {
 	enum state state;
 	struct fy_error failure;
 	json_t *welcome, *done;
+	json_t *warnings; /* that came as LOG: an object, text -> true */
 	bool resumed;
 	uint64_t seed;
 	struct fy_peer_disk *disks;
@@ -307,6 +309,16 @@ on_error(json_t *j, struct fy_error *err)
 			    text[0] != '\0' ? text : name);
 }
 
+/* Remember a warning, so that the same one in DONE is not shown again. */
+static void
+note_warning(struct fy_peer *s, const char *text)
+{
+	if (s->warnings == NULL)
+		s->warnings = json_object();
+	if (json_object_size(s->warnings) < MOST_WARNINGS)
+		json_object_set_new(s->warnings, text, json_true());
+}
+
 static int
 on_log(struct fy_peer *s, json_t *j)
 {
@@ -315,9 +327,10 @@ on_log(struct fy_peer *s, json_t *j)
 
 	if (strcmp(level, "error") == 0)
 		fy_log_error(s->log, "server: %s", text);
-	else if (strcmp(level, "warning") == 0)
+	else if (strcmp(level, "warning") == 0) {
 		fy_log_warn(s->log, "server: %s", text);
-	else
+		note_warning(s, text);
+	} else
 		fy_log_info(s->log, "server: %s", text);
 	return 0;
 }
@@ -666,6 +679,21 @@ fy_peer_zero(struct fy_peer *s, uint16_t disk, uint64_t first, uint64_t count,
 				       sizeof(payload), err);
 }
 
+/* What DONE warns of and no LOG has said. */
+static void
+tell_warnings(struct fy_peer *s)
+{
+	const json_t *list = json_object_get(s->done, "warnings"), *w;
+	size_t i;
+
+	json_array_foreach(list, i, w)
+	{
+		if (json_is_string(w) &&
+		    json_object_get(s->warnings, json_string_value(w)) == NULL)
+			fy_log_warn(s->log, "server: %s", json_string_value(w));
+	}
+}
+
 int
 fy_peer_finish(struct fy_peer *s, uint64_t units_sent, json_t **ret_done,
 	       struct fy_error *err)
@@ -680,6 +708,7 @@ fy_peer_finish(struct fy_peer *s, uint64_t units_sent, json_t **ret_done,
 			return -1;
 	}
 	*ret_done = json_incref(s->done);
+	tell_warnings(s);
 	return 0;
 }
 
@@ -722,6 +751,7 @@ fy_peer_close(struct fy_peer *s, const struct fy_error *why)
 	fy_window_release(&s->window);
 	json_decref(s->welcome);
 	json_decref(s->done);
+	json_decref(s->warnings);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
