@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Old device names.  A name is split into its disk ("sda", "nvme0n1",
+ * "by-id/ata-X") and its partition's number.  Which disk that was is told, in
+ * this order, by
+ *   1. an anchor: the same disk's name with a partition whose place is known
+ *      (the root filesystem that this very fstab lies on);
+ *   2. the distance, within names of one kind, to an anchored disk, when the
+ *      machine's own paths contradict the anchor (a USB stick was sda when the
+ *      machine was described) or there are none;
+ *   3. the machine's paths, serial numbers and WWNs;
+ *   4. the order of the disks: sda is the first one.
+ * A guess that leads to a partition that isn't there, or that holds another
+ * filesystem than expected, is no translation.
+ */
+#include "drivers-inject/devices.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+
+#define BASE_BYTES  256
+#define MAX_ANCHORS 64u
+
+enum family {
+	LETTERS, /* sd, hd, vd, xvd: told apart by 'prefix' */
+	NVME,
+	CCISS,
+	MMC,
+	BY_ID,
+	BY_PATH,
+};
+
+struct parsed {
+	enum family family;
+	char prefix[4];	       /* of LETTERS */
+	char base[BASE_BYTES]; /* without /dev/ */
+	unsigned index;	       /* in its family */
+	unsigned number;       /* partition; 0: the disk */
+};
+
+struct anchor {
+	struct parsed what;
+	unsigned disk;
+};
+
+struct fy_devices {
+	struct fy_disk_map *const *maps;
+	size_t n_disks;
+	const struct fy_machine *machine;
+	/* Of each disk; NULL when not known. */
+	const struct fy_machine_disk **hardware;
+	struct anchor anchors[MAX_ANCHORS];
+	size_t n_anchors;
+};
+
+/* --- names ---------------------------------------------------------------- */
+
+/* Digits, at least one, up to a million; moves 's' behind them. */
+static bool
+take_number(const char **s, unsigned *ret)
+{
+	unsigned v = 0;
+
+	if (!isdigit((unsigned char)**s))
+		return false;
+	for (; isdigit((unsigned char)**s) && v < 1000000; (*s)++)
+		v = v * 10 + (unsigned)(**s - '0');
+	*ret = v;
+	return !isdigit((unsigned char)**s);
+}
+
+static void
+set_base(struct parsed *p, const char *name, const char *end)
+{
+	size_t n = (size_t)(end - name);
+
+	if (n >= sizeof(p->base))
+		n = sizeof(p->base) - 1;
+	memcpy(p->base, name, n);
+	p->base[n] = '\0';
+}
+
+static bool
+parse_letters(const char *name, struct parsed *p)
+{
+	static const char *const prefixes[] = { "sd", "hd", "vd", "xvd" };
+	size_t i, len;
+	const char *s;
+
+	for (i = 0; i < 4; i++) {
+		len = strlen(prefixes[i]);
+		if (strncmp(name, prefixes[i], len) == 0 &&
+		    islower((unsigned char)name[len]))
+			break;
+	}
+	if (i == 4)
+		return false;
+	p->family = LETTERS;
+	memcpy(p->prefix, prefixes[i], len + 1);
+	p->index = 0;
+	for (s = name + len; islower((unsigned char)*s) && p->index < 100000;
+	     s++)
+		p->index = p->index * 26 + (unsigned)(*s - 'a') + 1;
+	p->index--;
+	set_base(p, name, s);
+	p->number = 0;
+	return *s == '\0' || (take_number(&s, &p->number) && *s == '\0');
+}
+
+/* "pN" or nothing, to the end. */
+static bool
+take_p_number(const char *s, struct parsed *p)
+{
+	p->number = 0;
+	if (*s == '\0')
+		return true;
+	if (*s++ != 'p')
+		return false;
+	return take_number(&s, &p->number) && *s == '\0';
+}
+
+static bool
+parse_numbers(const char *name, struct parsed *p)
+{
+	const char *s = name;
+	unsigned first, second;
+
+	if (strncmp(s, "nvme", 4) == 0) {
+		s += 4;
+		if (!take_number(&s, &first) || *s++ != 'n' ||
+		    !take_number(&s, &second) || second == 0)
+			return false;
+		p->family = NVME;
+		p->index = first + second - 1;
+	} else if (strncmp(s, "cciss/c", 7) == 0) {
+		s += 7;
+		if (!take_number(&s, &first) || *s++ != 'd' ||
+		    !take_number(&s, &second))
+			return false;
+		p->family = CCISS;
+		p->index = second;
+	} else if (strncmp(s, "mmcblk", 6) == 0) {
+		s += 6;
+		if (!take_number(&s, &p->index))
+			return false;
+		p->family = MMC;
+	} else {
+		return false;
+	}
+	set_base(p, name, s);
+	return take_p_number(s, p);
+}
+
+static bool
+parse_by(const char *name, struct parsed *p)
+{
+	const char *part = NULL, *s, *next = name;
+
+	if (strncmp(name, "disk/by-id/", 11) == 0)
+		p->family = BY_ID;
+	else if (strncmp(name, "disk/by-path/", 13) == 0)
+		p->family = BY_PATH;
+	else
+		return false;
+	/* Volume groups, arrays and the like keep their names. */
+	if (p->family == BY_ID && (strncmp(name + 11, "dm-", 3) == 0 ||
+				   strncmp(name + 11, "md-", 3) == 0 ||
+				   strncmp(name + 11, "lvm-", 4) == 0))
+		return false;
+	while ((next = strstr(next, "-part")) != NULL)
+		part = next++;
+	p->index = 0;
+	p->number = 0;
+	if (part != NULL) {
+		s = part + 5;
+		if (!take_number(&s, &p->number) || *s != '\0')
+			part = NULL;
+	}
+	if (part == NULL)
+		p->number = 0;
+	set_base(p, name, part == NULL ? name + strlen(name) : part);
+	return true;
+}
+
+static bool
+parse(const char *name, struct parsed *p)
+{
+	memset(p, 0, sizeof(*p));
+	if (strncmp(name, "/dev/", 5) != 0)
+		return false;
+	name += 5;
+	return strlen(name) < BASE_BYTES &&
+	       (parse_by(name, p) || parse_numbers(name, p) ||
+		parse_letters(name, p));
+}
+
+static bool
+same_family(const struct parsed *a, const struct parsed *b)
+{
+	return a->family == b->family && a->family != BY_ID &&
+	       a->family != BY_PATH && strcmp(a->prefix, b->prefix) == 0;
+}
+
+/* --- which disk ----------------------------------------------------------- */
+
+/* The machine's disks that correspond to ours: those with an image when that
+ * many are there, else all when that many are there. */
+static void
+match_hardware(struct fy_devices *d)
+{
+	const struct fy_machine *m = d->machine;
+	size_t i, n = 0, at = 0;
+
+	if (m == NULL)
+		return;
+	for (i = 0; i < m->n_disks; i++)
+		n += m->disks[i].image != NULL;
+	if (n != d->n_disks && m->n_disks != d->n_disks)
+		return;
+	for (i = 0; i < m->n_disks; i++)
+		if (n != d->n_disks || m->disks[i].image != NULL)
+			d->hardware[at++] = &m->disks[i];
+}
+
+struct fy_devices *
+fy_devices_new(struct fy_disk_map *const *maps, size_t n_disks,
+	       const struct fy_machine *machine, struct fy_error *err)
+{
+	struct fy_devices *d = calloc(1, sizeof(*d));
+
+	if (d != NULL)
+		d->hardware = calloc(n_disks + 1, sizeof(*d->hardware));
+	if (d == NULL || d->hardware == NULL) {
+		free(d);
+		fy_error_nomem(err);
+		return NULL;
+	}
+	d->maps = maps;
+	d->n_disks = n_disks;
+	d->machine = machine;
+	match_hardware(d);
+	return d;
+}
+
+void
+fy_devices_free(struct fy_devices *d)
+{
+	if (d == NULL)
+		return;
+	free(d->hardware);
+	free(d);
+}
+
+int
+fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
+		  unsigned number, struct fy_error *err)
+{
+	struct parsed p;
+	size_t i;
+
+	(void)err;
+	if (!parse(name, &p) || p.number != number || disk >= d->n_disks ||
+	    d->n_anchors == MAX_ANCHORS)
+		return 0;
+	for (i = 0; i < d->n_anchors; i++)
+		if (strcmp(d->anchors[i].what.base, p.base) == 0)
+			return 0;
+	d->anchors[d->n_anchors].what = p;
+	d->anchors[d->n_anchors++].disk = disk;
+	return 0;
+}
+
+static long
+by_machine(const struct fy_devices *d, const struct parsed *p)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_disks; i++) {
+		const struct fy_machine_disk *h = d->hardware[i];
+		struct parsed q;
+
+		if (h == NULL)
+			continue;
+		if (h->path != NULL && parse(h->path, &q) &&
+		    strcmp(q.base, p->base) == 0)
+			return (long)i;
+		if (p->family == BY_ID &&
+		    ((h->serial != NULL && strlen(h->serial) >= 4 &&
+		      strstr(p->base, h->serial) != NULL) ||
+		     (h->wwn != NULL && strlen(h->wwn) >= 8 &&
+		      strcasestr(p->base, h->wwn) != NULL)))
+			return (long)i;
+	}
+	return -1;
+}
+
+static long
+by_anchor(const struct fy_devices *d, const struct parsed *p)
+{
+	const struct anchor *near = NULL;
+	long disk;
+	size_t i;
+
+	for (i = 0; i < d->n_anchors; i++) {
+		if (strcmp(d->anchors[i].what.base, p->base) == 0)
+			return (long)d->anchors[i].disk;
+		if (near == NULL && same_family(&d->anchors[i].what, p))
+			near = &d->anchors[i];
+	}
+	if (near == NULL)
+		return -1;
+	disk = by_machine(d, &near->what);
+	if (disk == (long)near->disk) /* so the machine's paths hold here */
+		return (disk = by_machine(d, p)) >= 0 ? disk : -2;
+	disk = (long)near->disk + (long)p->index - (long)near->what.index;
+	return disk >= 0 && (size_t)disk < d->n_disks ? disk : -2;
+}
+
+static long
+find_disk(const struct fy_devices *d, const struct parsed *p)
+{
+	long disk = by_anchor(d, p);
+
+	if (disk != -1)
+		return disk;
+	disk = by_machine(d, p);
+	if (disk != -1)
+		return disk;
+	if (d->n_disks == 1 && p->index == 0)
+		return 0;
+	if (p->family == BY_ID || p->family == BY_PATH)
+		return -1;
+	return p->index < d->n_disks ? (long)p->index : -1;
+}
+
+static const struct fy_disk_volume *
+find_volume(const struct fy_devices *d, unsigned disk, unsigned number)
+{
+	const struct fy_disk_map *m = d->maps[disk];
+	size_t i;
+
+	for (i = 0; i < m->n_volumes; i++) {
+		const struct fy_disk_volume *v = &m->volumes[i];
+
+		if (v->number != number || fy_streq(v->path, "gap"))
+			continue;
+		if (number != 0 || fy_streq(v->path, "disk"))
+			return v;
+	}
+	return NULL;
+}
+
+/* Whether an fstab's type can be what the volume holds. */
+static bool
+fits(const struct fy_disk_volume *v, const char *type)
+{
+	const char *is = v->filesystem;
+
+	if (type == NULL || is == NULL || strcmp(type, "auto") == 0 ||
+	    strcmp(type, "none") == 0 || strchr(type, ',') != NULL)
+		return true;
+	if (strncmp(type, "ext", 3) == 0)
+		return strncmp(is, "ext", 3) == 0;
+	if (strcmp(type, "vfat") == 0 || strcmp(type, "msdos") == 0)
+		return strcmp(is, "vfat") == 0;
+	if (strcmp(type, "swap") == 0)
+		return strncmp(is, "swap", 4) == 0 ||
+		       strncmp(is, "swsus", 5) == 0;
+	if (strncmp(type, "ntfs", 4) == 0)
+		return strcmp(is, "ntfs") == 0;
+	return true;
+}
+
+/* --- names that stay ------------------------------------------------------ */
+
+/* How many volumes have this UUID (or PARTUUID). */
+static unsigned
+count(const struct fy_devices *d, const char *id, bool partuuid)
+{
+	unsigned n = 0;
+	size_t i, k;
+
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+			const struct fy_disk_volume *v =
+				&d->maps[i]->volumes[k];
+			const char *is = partuuid ? v->partuuid : v->uuid;
+
+			n += is != NULL && strcasecmp(is, id) == 0;
+		}
+	return n;
+}
+
+/* What goes into a file without quoting. */
+static bool
+is_plain(const char *id)
+{
+	return id[0] != '\0' &&
+	       strspn(id, "0123456789abcdefABCDEF-") == strlen(id);
+}
+
+static char *
+virtio_name(unsigned disk, unsigned number)
+{
+	char letters[8], part[16] = "";
+	size_t at = sizeof(letters);
+	unsigned n = disk + 1;
+
+	letters[--at] = '\0';
+	for (; n > 0 && at > 0; n = (n - 1) / 26)
+		letters[--at] = (char)('a' + (n - 1) % 26);
+	if (number > 0)
+		snprintf(part, sizeof(part), "%u", number);
+	return fy_format(NULL, "/dev/vd%s%s", letters + at, part);
+}
+
+char *
+fy_devices_name(const struct fy_devices *d, unsigned disk,
+		const struct fy_disk_volume *v, enum fy_device_form form)
+{
+	bool path = form == FY_DEVICE_PATH;
+	bool uuid = form != FY_DEVICE_PARTUUID;
+
+	if (form == FY_DEVICE_VIRTIO)
+		return virtio_name(disk, v->number);
+	if (form == FY_DEVICE_CRYPT)
+		uuid = fy_streq(v->filesystem, "crypto_LUKS");
+	if (uuid && v->uuid != NULL && is_plain(v->uuid) &&
+	    count(d, v->uuid, false) == 1)
+		return fy_format(
+			NULL, "%s%s",
+			path ? "/dev/disk/by-uuid/" : "UUID=", v->uuid);
+	if (v->partuuid != NULL && is_plain(v->partuuid) &&
+	    count(d, v->partuuid, true) == 1)
+		return fy_format(NULL, "%s%s",
+				 path ? "/dev/disk/by-partuuid/" : "PARTUUID=",
+				 v->partuuid);
+	return NULL;
+}
+
+const struct fy_disk_volume *
+fy_devices_find(const struct fy_devices *d, const char *name,
+		unsigned *ret_disk)
+{
+	struct parsed p;
+	long disk;
+
+	if (!parse(name, &p) || (disk = find_disk(d, &p)) < 0)
+		return NULL;
+	*ret_disk = (unsigned)disk;
+	return find_volume(d, (unsigned)disk, p.number);
+}
+
+enum fy_device_kind
+fy_devices_translate(const struct fy_devices *d, const char *name,
+		     const char *type, enum fy_device_form form, char **ret)
+{
+	const struct fy_disk_volume *v;
+	struct parsed p;
+	unsigned disk = 0;
+	long found;
+
+	*ret = NULL;
+	if (!parse(name, &p))
+		return FY_DEVICE_OTHER;
+	if (form == FY_DEVICE_VIRTIO && p.number == 0) {
+		found = find_disk(d, &p);
+		if (found >= 0)
+			*ret = virtio_name((unsigned)found, 0);
+		return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
+	}
+	v = fy_devices_find(d, name, &disk);
+	if (v != NULL && fits(v, type))
+		*ret = fy_devices_name(d, disk, v, form);
+	return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
+}
+
+/* The value of 'v' that a spec of this kind compares with. */
+static const char *
+tag_of(const struct fy_disk_volume *v, unsigned tag)
+{
+	return tag == 0	  ? v->uuid
+	       : tag == 1 ? v->partuuid
+	       : tag == 2 ? v->label
+			  : v->part_label;
+}
+
+const struct fy_disk_volume *
+fy_devices_lookup(const struct fy_devices *d, const char *spec,
+		  unsigned *ret_disk)
+{
+	static const char *const tags[][2] = {
+		{ "UUID=", "/dev/disk/by-uuid/" },
+		{ "PARTUUID=", "/dev/disk/by-partuuid/" },
+		{ "LABEL=", "/dev/disk/by-label/" },
+		{ "PARTLABEL=", "/dev/disk/by-partlabel/" },
+	};
+	fy_autofree char *value = NULL;
+	size_t i, k;
+	unsigned t;
+
+	for (t = 0; t < 4 && value == NULL; t++)
+		for (k = 0; k < 2 && value == NULL; k++)
+			if (strncmp(spec, tags[t][k], strlen(tags[t][k])) == 0)
+				value = strdup(spec + strlen(tags[t][k]));
+	if (value == NULL)
+		return fy_devices_find(d, spec, ret_disk);
+	t--;
+	if (value[0] == '"' && strlen(value) > 1) {
+		value[strlen(value) - 1] = '\0';
+		memmove(value, value + 1, strlen(value));
+	}
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+			const struct fy_disk_volume *v =
+				&d->maps[i]->volumes[k];
+			const char *is = tag_of(v, t);
+
+			if (is != NULL && (t < 2 ? strcasecmp(is, value)
+						 : strcmp(is, value)) == 0) {
+				*ret_disk = (unsigned)i;
+				return v;
+			}
+		}
+	return NULL;
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Edits of text files, line by line: each kind has a function that gets a line
+ * and puts its new form.  Bytes that are not part of an old device name are
+ * copied as they are, spaces, comments and missing newlines included.
+ */
+#include "drivers-inject/linux-edit.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LINES 100000u
+
+struct editing {
+	const struct fy_edit_context *ctx;
+	struct fy_text out;
+	struct fy_strings *unknown;
+	struct fy_error *err;
+	bool failed;
+	bool debconf_devices; /* in a paragraph about GRUB's devices */
+};
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static size_t
+blanks(const char *s, const char *end)
+{
+	const char *p = s;
+
+	while (p < end && is_blank(*p))
+		p++;
+	return (size_t)(p - s);
+}
+
+static size_t
+word(const char *s, const char *end)
+{
+	const char *p = s;
+
+	while (p < end && !is_blank(*p) && *p != '\n' && *p != '\r')
+		p++;
+	return (size_t)(p - s);
+}
+
+static void
+unknown_name(struct editing *e, const char *name)
+{
+	if (fy_strings_add(e->unknown, name, e->err) == -1)
+		e->failed = true;
+}
+
+/* Put the name, translated when it is an old one. */
+static void
+put_name(struct editing *e, const char *name, size_t len, const char *type,
+	 enum fy_device_form form)
+{
+	fy_autofree char *old = strndup(name, len);
+	fy_autofree char *new = NULL;
+
+	if (old == NULL) {
+		e->failed = true;
+		fy_error_nomem(e->err);
+		return;
+	}
+	switch (fy_devices_translate(e->ctx->devices, old, type, form, &new)) {
+	case FY_DEVICE_KNOWN:
+		fy_text_add(&e->out, new);
+		return;
+	case FY_DEVICE_UNKNOWN:
+		unknown_name(e, old);
+		break;
+	case FY_DEVICE_OTHER:
+		break;
+	}
+	fy_text_put(&e->out, name, len);
+}
+
+/* --- fstab and crypttab --------------------------------------------------- */
+
+struct field {
+	const char *at;
+	size_t len;
+};
+
+static size_t
+split(const char *line, const char *end, struct field *ret, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max) {
+		line += blanks(line, end);
+		ret[n].at = line;
+		ret[n].len = word(line, end);
+		if (ret[n].len == 0)
+			break;
+		line += ret[n++].len;
+	}
+	return n;
+}
+
+static bool
+field_is(const struct field *f, const char *s)
+{
+	return f->len == strlen(s) && memcmp(f->at, s, f->len) == 0;
+}
+
+static void
+edit_fstab(struct editing *e, const char *line, const char *end)
+{
+	struct field f[4];
+	size_t n = split(line, end, f, 4);
+	fy_autofree char *type = NULL;
+
+	if (n < 3 || f[0].at[0] == '#') {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	type = strndup(f[2].at, f[2].len);
+	if (type == NULL)
+		e->failed = true;
+	fy_text_put(&e->out, line, (size_t)(f[0].at - line));
+	put_name(e, f[0].at, f[0].len, type, FY_DEVICE_SPEC);
+	line = f[0].at + f[0].len;
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
+/* Whether a comma-separated option is there. */
+static bool
+has_option(const struct field *f, const char *name)
+{
+	const char *p = f->at, *end = f->at + f->len;
+	size_t len = strlen(name), n;
+
+	while (p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+
+		n = (size_t)((comma == NULL ? end : comma) - p);
+		if (n >= len && memcmp(p, name, len) == 0 &&
+		    (n == len || p[len] == '='))
+			return true;
+		p += n + 1;
+	}
+	return false;
+}
+
+static void
+edit_crypttab(struct editing *e, const char *line, const char *end)
+{
+	enum fy_device_form form = FY_DEVICE_CRYPT;
+	struct field f[4];
+	size_t n = split(line, end, f, 4);
+
+	if (n < 2 || f[0].at[0] == '#') {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	/* Plain dm-crypt formats whatever it is given, so it gets the one name
+	 * that cannot come to mean another partition's content. */
+	if ((n > 2 && (field_is(&f[2], "/dev/urandom") ||
+		       field_is(&f[2], "/dev/random") ||
+		       field_is(&f[2], "/dev/hwrng"))) ||
+	    (n > 3 &&
+	     (has_option(&f[3], "plain") ||
+	      (has_option(&f[3], "swap") && !has_option(&f[3], "luks")))))
+		form = FY_DEVICE_PARTUUID;
+	fy_text_put(&e->out, line, (size_t)(f[1].at - line));
+	put_name(e, f[1].at, f[1].len, NULL, form);
+	line = f[1].at + f[1].len;
+	if (n > 2) { /* the key may be on a device: /dev/sdb1 */
+		fy_text_put(&e->out, line, (size_t)(f[2].at - line));
+		put_name(e, f[2].at, f[2].len, NULL, FY_DEVICE_PATH);
+		line = f[2].at + f[2].len;
+	}
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
+/* --- kernel arguments ----------------------------------------------------- */
+
+static const struct {
+	const char *key;
+	const char *type;
+	enum fy_device_form form;
+} keys[] = {
+	{ "root=", NULL, FY_DEVICE_SPEC },
+	{ "ROOT=", NULL, FY_DEVICE_SPEC },
+	{ "resume=", "swap", FY_DEVICE_SPEC },
+	{ "RESUME=", "swap", FY_DEVICE_SPEC },
+	{ "real_root=", NULL, FY_DEVICE_SPEC },
+	{ "systemd.machine_root=", NULL, FY_DEVICE_SPEC },
+	{ "source=", NULL, FY_DEVICE_CRYPT }, /* in cryptopts= */
+};
+
+static bool
+ends_value(char c)
+{
+	return is_blank(c) || c == '\n' || c == '\r' || c == '"' || c == '\'' ||
+	       c == ',' || c == ';' || c == '\\';
+}
+
+/* Whether a key may begin behind 'c'. */
+static bool
+begins_key(char c)
+{
+	return is_blank(c) || c == '"' || c == '\'' || c == ',' || c == '=';
+}
+
+/* The key at 's', or NULL. */
+static size_t
+find_key(const char *s, const char *end)
+{
+	size_t i, n = sizeof(keys) / sizeof(*keys), len;
+
+	for (i = 0; i < n; i++) {
+		len = strlen(keys[i].key);
+		if ((size_t)(end - s) > len && memcmp(s, keys[i].key, len) == 0)
+			return i;
+	}
+	return n;
+}
+
+/* "# kopt=" and the like: update-grub of GRUB 1 reads these comments. */
+static bool
+is_comment(const char *line, const char *end)
+{
+	line += blanks(line, end);
+	if (line == end || *line != '#')
+		return false;
+	return !(end - line > 7 && strncmp(line, "# kopt", 6) == 0);
+}
+
+static void
+edit_arguments(struct editing *e, const char *line, const char *end)
+{
+	const char *p = line, *value;
+	size_t key, n;
+
+	if (is_comment(line, end)) {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	while (p < end) {
+		key = p == line || begins_key(p[-1]) ? find_key(p, end)
+						     : sizeof(keys);
+		if (key >= sizeof(keys) / sizeof(*keys)) {
+			fy_text_put(&e->out, p++, 1);
+			continue;
+		}
+		value = p + strlen(keys[key].key);
+		if (value < end && (*value == '"' || *value == '\''))
+			value++;
+		fy_text_put(&e->out, p, (size_t)(value - p));
+		for (n = 0; value + n < end && !ends_value(value[n]); n++)
+			;
+		put_name(e, value, n, keys[key].type, keys[key].form);
+		p = value + n;
+	}
+}
+
+/* A shell assignment NAME=true, quoted or not. */
+static bool
+is_true(const char *line, const char *end, const char *name)
+{
+	size_t len = strlen(name);
+
+	line += blanks(line, end);
+	if ((size_t)(end - line) < len || memcmp(line, name, len) != 0)
+		return false;
+	line += len;
+	if (line < end && (*line == '"' || *line == '\''))
+		line++;
+	return end - line >= 4 && strncmp(line, "true", 4) == 0;
+}
+
+static void
+edit_default_grub(struct editing *e, const char *line, const char *end)
+{
+	const char *spec = e->ctx->root_spec;
+	const char *value;
+
+	if (spec == NULL || !is_true(line, end, "GRUB_DISABLE_LINUX_UUID=")) {
+		edit_arguments(e, line, end);
+		return;
+	}
+	if (strncmp(spec, "UUID=", 5) == 0) {
+		value = memchr(line, '=', (size_t)(end - line));
+		value += value[1] == '"' || value[1] == '\'' ? 2 : 1;
+		fy_text_put(&e->out, line, (size_t)(value - line));
+		fy_text_add(&e->out, "false");
+		line = value + 4;
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	/* The UUID is not unique: GRUB shall take the PARTUUID. */
+	fy_text_put(&e->out, line, (size_t)(end - line));
+	if (end[-1] != '\n')
+		fy_text_add(&e->out, "\n");
+	fy_text_add(&e->out, "GRUB_DISABLE_LINUX_PARTUUID=false\n");
+}
+
+/* --- GRUB's device lists -------------------------------------------------- */
+
+static void
+edit_device_map(struct editing *e, const char *line, const char *end)
+{
+	struct field f[2];
+	size_t n = split(line, end, f, 2);
+
+	if (n < 2 || f[0].at[0] != '(') {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	fy_text_put(&e->out, line, (size_t)(f[1].at - line));
+	put_name(e, f[1].at, f[1].len, NULL, FY_DEVICE_VIRTIO);
+	line = f[1].at + f[1].len;
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
+static bool
+begins(const char *line, const char *end, const char *with)
+{
+	size_t len = strlen(with);
+
+	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
+}
+
+static void
+edit_debconf(struct editing *e, const char *line, const char *end)
+{
+	size_t n;
+
+	if (begins(line, end, "Name:"))
+		e->debconf_devices =
+			begins(line, end, "Name: grub-pc/install_devices\n") ||
+			begins(line, end, "Name: grub-efi/install_devices\n");
+	if (!e->debconf_devices || !begins(line, end, "Value:")) {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	fy_text_add(&e->out, "Value:");
+	line += 6;
+	while (line < end) {
+		for (n = 0; line + n < end && !ends_value(line[n]); n++)
+			;
+		if (n > 0)
+			put_name(e, line, n, NULL, FY_DEVICE_VIRTIO);
+		else
+			fy_text_put(&e->out, line, 1);
+		line += n > 0 ? n : 1;
+	}
+}
+
+/* --- any path ------------------------------------------------------------- */
+
+static bool
+in_path(char c)
+{
+	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
+}
+
+static void
+edit_paths_as(struct editing *e, const char *line, const char *end,
+	      bool list_only)
+{
+	const char *p = line;
+	fy_autofree char *new = NULL;
+	size_t n;
+
+	if (is_comment(line, end)) {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	while (p < end) {
+		if (!begins(p, end, "/dev/") || (p > line && in_path(p[-1]))) {
+			fy_text_put(&e->out, p++, 1);
+			continue;
+		}
+		for (n = 0; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
+			;
+		if (list_only) {
+			fy_autofree char *name = strndup(p, n);
+			fy_autofree char *to = NULL;
+
+			if (name != NULL &&
+			    fy_devices_translate(e->ctx->devices, name, NULL,
+						 FY_DEVICE_PATH,
+						 &to) != FY_DEVICE_OTHER)
+				unknown_name(e, name);
+			fy_text_put(&e->out, p, n);
+		} else {
+			put_name(e, p, n, NULL, FY_DEVICE_PATH);
+		}
+		p += n;
+	}
+}
+
+static void
+edit_paths(struct editing *e, const char *line, const char *end)
+{
+	edit_paths_as(e, line, end, false);
+}
+
+static void
+list_paths(struct editing *e, const char *line, const char *end)
+{
+	edit_paths_as(e, line, end, true);
+}
+
+/* --- all ------------------------------------------------------------------ */
+
+static void (*const editors[])(struct editing *e, const char *line,
+			       const char *end) = {
+	[FY_EDIT_FSTAB] = edit_fstab,
+	[FY_EDIT_CRYPTTAB] = edit_crypttab,
+	[FY_EDIT_ARGUMENTS] = edit_arguments,
+	[FY_EDIT_DEFAULT_GRUB] = edit_default_grub,
+	[FY_EDIT_DEVICE_MAP] = edit_device_map,
+	[FY_EDIT_DEBCONF] = edit_debconf,
+	[FY_EDIT_PATHS] = edit_paths,
+	[FY_EDIT_LIST] = list_paths,
+};
+
+int
+fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
+	     const char *text, size_t len, char **ret, size_t *ret_len,
+	     struct fy_strings *unknown, struct fy_error *err)
+{
+	struct editing e = { .ctx = ctx, .unknown = unknown, .err = err };
+	const char *line, *end = text + len, *nl;
+
+	for (line = text; line < end; line = nl) {
+		nl = memchr(line, '\n', (size_t)(end - line));
+		nl = nl == NULL ? end : nl + 1;
+		editors[kind](&e, line, nl);
+	}
+	if (e.failed || fy_text_check(&e.out, err) == -1) {
+		fy_text_release(&e.out);
+		return -1;
+	}
+	if (e.out.len == len &&
+	    (len == 0 || memcmp(e.out.data, text, len) == 0)) {
+		fy_text_release(&e.out);
+		*ret = NULL;
+		return 0;
+	}
+	*ret = e.out.data;
+	*ret_len = e.out.len;
+	return 0;
+}
+
+/* --- reading fstab -------------------------------------------------------- */
+
+/* \040 and the like. */
+static char *
+unescape(const char *s, size_t len)
+{
+	char *to = malloc(len + 1), *p = to;
+	size_t i;
+
+	if (to == NULL)
+		return NULL;
+	for (i = 0; i < len; i++) {
+		if (s[i] == '\\' && i + 3 < len && s[i + 1] >= '0' &&
+		    s[i + 1] <= '3' && s[i + 2] >= '0' && s[i + 2] <= '7' &&
+		    s[i + 3] >= '0' && s[i + 3] <= '7') {
+			*p++ = (char)((s[i + 1] - '0') * 64 +
+				      (s[i + 2] - '0') * 8 + (s[i + 3] - '0'));
+			i += 3;
+		} else {
+			*p++ = s[i];
+		}
+	}
+	*p = '\0';
+	return to;
+}
+
+void
+fy_fstab_free(struct fy_fstab_line *lines, size_t n)
+{
+	size_t k;
+
+	while (n-- > 0)
+		for (k = 0; k < 4; k++)
+			free(lines[n].fields[k]);
+	free(lines);
+}
+
+static int
+add_fstab(struct fy_fstab_line **lines, size_t *n, const struct field *f,
+	  size_t n_fields, struct fy_error *err)
+{
+	struct fy_fstab_line *grown;
+	size_t k;
+
+	if (*n == MAX_LINES)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "fstab has too many lines");
+	grown = reallocarray(*lines, *n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return fy_error_nomem(err);
+	*lines = grown;
+	memset(&grown[*n], 0, sizeof(*grown));
+	(*n)++;
+	for (k = 0; k < 4; k++) {
+		grown[*n - 1].fields[k] = k < n_fields
+						  ? unescape(f[k].at, f[k].len)
+						  : strdup("defaults");
+		if (grown[*n - 1].fields[k] == NULL)
+			return fy_error_nomem(err);
+	}
+	return 0;
+}
+
+int
+fy_fstab_parse(const char *text, size_t len, struct fy_fstab_line **ret,
+	       size_t *ret_n, struct fy_error *err)
+{
+	const char *line, *end = text + len, *nl;
+	struct fy_fstab_line *lines = NULL;
+	struct field f[4];
+	size_t n = 0, fields;
+
+	for (line = text; line < end; line = nl) {
+		nl = memchr(line, '\n', (size_t)(end - line));
+		nl = nl == NULL ? end : nl + 1;
+		fields = split(line, nl, f, 4);
+		if (fields < 3 || f[0].at[0] == '#')
+			continue;
+		if (add_fstab(&lines, &n, f, fields, err) == -1) {
+			fy_fstab_free(lines, n);
+			return -1;
+		}
+	}
+	*ret = lines;
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_LINUX_EDIT_H
+#define FY_LINUX_EDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+#include "drivers-inject/devices.h"
+#include "drivers-inject/text.h"
+
+/*
+ * Edits of a Linux guest's text files: old device names become names that
+ * stay.  What is not such a name stays as it is, byte by byte.
+ */
+enum fy_edit_kind {
+	FY_EDIT_FSTAB,
+	FY_EDIT_CRYPTTAB,
+	/* root=, resume= and the like anywhere in lines that are no comments:
+	 * grub.cfg, menu.lst, extlinux.conf, loader entries, /etc/kernel/cmdline,
+	 * initramfs-tools' conf.d, dracut's cmdline.d. */
+	FY_EDIT_ARGUMENTS,
+	/* As before, and GRUB_DISABLE_LINUX_UUID. */
+	FY_EDIT_DEFAULT_GRUB,
+	FY_EDIT_DEVICE_MAP,
+	FY_EDIT_DEBCONF,
+	/* Every path /dev/... becomes /dev/disk/by-...: units, hooks. */
+	FY_EDIT_PATHS,
+	/* Change nothing, only list the old names in lines that are no
+	 * comments. */
+	FY_EDIT_LIST,
+};
+
+struct fy_edit_context {
+	const struct fy_devices *devices;
+	/* For FY_EDIT_DEFAULT_GRUB: the root lies on a plain partition, and
+	 * this is its name ("UUID=..."); NULL: leave GRUB's choice alone. */
+	const char *root_spec;
+};
+
+/*
+ * '*ret' is the new text, malloc'd, or NULL when nothing changes.  Names whose
+ * meaning is not known are added to 'unknown'.
+ */
+int fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
+		 const char *text, size_t len, char **ret, size_t *ret_len,
+		 struct fy_strings *unknown, struct fy_error *err);
+
+/*
+ * A line of fstab that mounts something.  'fields' are the first four, with
+ * \040 and the like decoded; they live until _release.  Returns the number of
+ * lines in '*ret'.
+ */
+struct fy_fstab_line {
+	char *fields[4]; /* what, where, type, options */
+};
+int fy_fstab_parse(const char *text, size_t len, struct fy_fstab_line **ret,
+		   size_t *ret_n, struct fy_error *err);
+void fy_fstab_free(struct fy_fstab_line *lines, size_t n);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_UNDO_H
+#define FY_UNDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+#include "common/extents.h"
+#include "common/stop.h"
+#include "common/volume.h"
+
+/* The name of the log in the job's directory; docs/undo.md has its bytes. */
+#define FY_UNDO_NAME "undo.log"
+
+/*
+ * Write the log: the present content of 'changed[i]' on 'disks[i]'.  When it
+ * returns 0 the log is complete and durable; before that nothing may be
+ * written to the disks.
+ * A complete log that is there already is replaced when the disks hold what it
+ * says (it was undone), else that is FY_E_EXISTS.
+ */
+int fy_undo_write(struct fy_volume *const *disks,
+		  struct fy_extents *const *changed, size_t n_disks,
+		  int job_dirfd, const struct fy_stop *stop,
+		  struct fy_error *err);
+
+/* fy_undo_apply is in inject.h. */
+
+#endif
