@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The injection as a whole: overlays above the disks, systems found and edited
+ * there, filesystems checked; then the undo log, then the changed clusters go
+ * to the disks.  Until the undo log is complete nothing is written to them.
+ */
+#include "drivers-inject/inject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "common/overlay.h"
+#include "drivers-inject/system.h"
+#include "drivers-inject/undo.h"
+
+#define CLUSTER 4096u
+#define PIECE	(256u * 1024)
+
+static void
+release_disks(struct fy_disks *d)
+{
+	size_t i;
+
+	fy_devices_free(d->devices);
+	for (i = 0; i < d->n; i++) {
+		if (d->work != NULL && d->work[i] != d->base[i])
+			fy_volume_close(d->work[i]);
+		if (d->maps != NULL)
+			fy_disk_map_free(d->maps[i]);
+	}
+	free(d->work);
+	free(d->maps);
+	free(d->written);
+	json_decref(d->report);
+}
+FY_DEFINE_AUTO(disks, struct fy_disks, release_disks)
+
+static int
+init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
+	   const struct fy_inject_options *o, struct fy_log *log,
+	   struct fy_error *err)
+{
+	size_t i;
+
+	d->base = disks;
+	d->options = o;
+	d->writable = o != NULL;
+	d->log = log;
+	d->work = calloc(n + 1, sizeof(*d->work));
+	d->maps = calloc(n + 1, sizeof(*d->maps));
+	if (d->work == NULL || d->maps == NULL)
+		return fy_error_nomem(err);
+	d->n = n;
+	for (i = 0; i < n; i++) {
+		if (o == NULL)
+			d->work[i] = disks[i];
+		else if (fy_overlay_new(disks[i], CLUSTER, o->tmpdir,
+					&d->work[i], err) == -1)
+			return -1;
+		if (fy_disk_probe(d->work[i], &d->maps[i], err) == -1)
+			return fy_error_prefix(err, "disk %zu", i);
+	}
+	d->devices =
+		fy_devices_new(d->maps, n, o == NULL ? NULL : o->machine, err);
+	return d->devices == NULL ? -1 : 0;
+}
+
+/* --- what is left alone --------------------------------------------------- */
+
+static const char *
+why_not(const char *filesystem)
+{
+	static const char *const kinds[][2] = {
+		{ "ntfs", "Windows systems can't be edited yet" },
+		{ "BitLocker", "it is encrypted by BitLocker" },
+		{ "xfs", "systems on XFS can't be edited yet" },
+		{ "btrfs", "systems on Btrfs can't be edited yet" },
+		{ "LVM2_member", "systems on LVM can't be edited yet" },
+		{ "linux_raid_member", "systems on md can't be edited yet" },
+		{ "crypto_LUKS", "it is encrypted (LUKS)" },
+		{ "f2fs", "systems on F2FS can't be edited yet" },
+		{ "jfs", "systems on JFS can't be edited yet" },
+		{ "reiserfs", "systems on ReiserFS can't be edited yet" },
+		{ "zfs_member", "systems on ZFS can't be edited" },
+		{ "ufs", "systems on UFS can't be edited" },
+		{ "apfs", "systems on APFS can't be edited" },
+		{ "hfsplus", "systems on HFS+ can't be edited" },
+	};
+	size_t i;
+
+	if (filesystem == NULL)
+		return NULL;
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i][0], filesystem) == 0)
+			return kinds[i][1];
+	return NULL;
+}
+
+static int
+list_skipped(struct fy_disks *d, struct fy_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->n; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+			const struct fy_disk_volume *v =
+				&d->maps[i]->volumes[k];
+			const char *why = why_not(v->filesystem);
+
+			if (why != NULL &&
+			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
+					  err) == -1)
+				return -1;
+		}
+	return 0;
+}
+
+/* --- editing -------------------------------------------------------------- */
+
+/* Remember which filesystems the guest's edits touched. */
+static int
+note_written(struct fy_system *s, struct fy_error *err)
+{
+	size_t n, i, k;
+	const struct fy_guest_mount *m = fy_guest_mounts(s->guest, &n);
+
+	for (i = 0; i < n; i++) {
+		const struct fy_disk_map *map = s->disks->maps[m[i].disk];
+
+		for (k = 0; m[i].written && k < map->n_volumes; k++)
+			if (fy_streq(map->volumes[k].path, m[i].name) &&
+			    fy_disks_wrote(s->disks, m[i].driver, m[i].disk,
+					   &map->volumes[k], err) == -1)
+				return -1;
+	}
+	return 0;
+}
+
+static int
+inject_system(struct fy_system *s, struct fy_error *err)
+{
+	struct fy_disks *d = s->disks;
+	json_t *j = fy_system_json(s, err);
+
+	if (j == NULL ||
+	    json_array_append_new(json_object_get(d->report, "systems"), j))
+		return fy_error_nomem(err);
+	if (!s->debian)
+		return fy_disks_skip(d, s->disk, s->root->path, "/",
+				     "only Debian, Ubuntu and their relatives "
+				     "can be edited yet",
+				     err);
+	if (s->refused != NULL)
+		return fy_disks_skip(d, s->disk, s->root->path, "/", s->refused,
+				     err);
+	if (fy_linux_inject(s, err) == -1 ||
+	    fy_guest_commit(s->guest, err) == -1 || note_written(s, err) == -1)
+		return -1;
+	if (s->firmware == FY_FIRMWARE_UEFI && fy_linux_esp(s, err) == -1)
+		return -1;
+	return 0;
+}
+
+static int
+set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
+{
+	const struct fy_machine *m = d->options->machine;
+	bool uefi = found == FY_FIRMWARE_UEFI;
+
+	if (m != NULL && m->from_hardware && m->firmware != FY_FIRMWARE_UNKNOWN)
+		uefi = m->firmware == FY_FIRMWARE_UEFI;
+	if (json_object_set_new(d->report, "firmware",
+				json_string(uefi ? "uefi" : "bios")) == -1)
+		return fy_error_nomem(err);
+	return 0;
+}
+
+static int
+edit_all(struct fy_disks *d, struct fy_error *err)
+{
+	enum fy_firmware firmware = FY_FIRMWARE_UNKNOWN;
+	size_t i, k, found = 0;
+
+	for (i = 0; i < d->n; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+			FY_AUTO(system) struct fy_system *s = NULL;
+
+			if (fy_stop_check(d->options->stop, err) == -1 ||
+			    fy_system_open(d, (unsigned)i,
+					   &d->maps[i]->volumes[k], &s,
+					   err) == -1)
+				return -1;
+			if (s == NULL)
+				continue;
+			if (found++ == 0)
+				firmware = s->firmware;
+			if (inject_system(s, err) == -1)
+				return -1;
+		}
+	for (i = 0; firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
+		if (fy_disks_esp(d, (unsigned)i) != NULL)
+			firmware = FY_FIRMWARE_UEFI;
+	if (found == 0 &&
+	    fy_disks_warn(d, err,
+			  "no system that can be edited was found; the disks "
+			  "stay as they are") == -1)
+		return -1;
+	return set_firmware(d, firmware, err);
+}
+
+static int
+verify_one(struct fy_disks *d, const struct fy_written *w, struct fy_error *err)
+{
+	fy_autovolume struct fy_volume *now = NULL;
+	fy_autovolume struct fy_volume *before = NULL;
+	fy_autofree char *note = NULL;
+
+	if (w->driver->verify == NULL)
+		return 0;
+	if (fy_disks_slice(d, w->disk, w->volume, false, &now, err) == -1 ||
+	    fy_disks_slice(d, w->disk, w->volume, true, &before, err) == -1 ||
+	    w->driver->verify(now, before, &note, err) == -1)
+		return -1;
+	return note == NULL ? 0 : fy_disks_warn(d, err, "%s", note);
+}
+
+/* --- to the disks --------------------------------------------------------- */
+
+static int
+apply_disk(struct fy_volume *from, struct fy_volume *to,
+	   const struct fy_extents *changed, const struct fy_inject_options *o,
+	   struct fy_error *err)
+{
+	fy_autofree unsigned char *buf = malloc(PIECE);
+	struct fy_extents_cursor c;
+	struct fy_extent x;
+	size_t n;
+	int r;
+
+	if (buf == NULL)
+		return fy_error_nomem(err);
+	fy_extents_cursor_init(&c, changed);
+	while ((r = fy_extents_next(&c, &x, err)) == 1) {
+		while (x.length > 0) {
+			n = (size_t)fy_min_u64(x.length, PIECE);
+			if (fy_volume_pread(from, buf, n, x.offset, err) ||
+			    fy_volume_pwrite(to, buf, n, x.offset, err))
+				return -1;
+			x.offset += n;
+			x.length -= n;
+			fy_progress_add(o->progress, n, 0);
+		}
+	}
+	return r == -1 ? -1 : fy_volume_flush(to, err);
+}
+
+static int
+apply(struct fy_disks *d, struct fy_extents **changed, struct fy_error *err)
+{
+	const struct fy_inject_options *o = d->options;
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		total += fy_extents_bytes(changed[i]);
+	fy_progress_phase(o->progress, "inject", total);
+	if (fy_undo_write(d->base, changed, d->n, o->job_dirfd, o->stop, err))
+		return -1;
+	for (i = 0; i < d->n; i++)
+		if (apply_disk(d->work[i], d->base[i], changed[i], o, err))
+			return fy_error_prefix(err,
+					       "writing the changes (undo.log "
+					       "has the old content)");
+	return 0;
+}
+
+static int
+collect_and_apply(struct fy_disks *d, struct fy_error *err)
+{
+	fy_autofree struct fy_extents **changed = NULL;
+	size_t i;
+	int r = 0;
+
+	changed = calloc(d->n + 1, sizeof(*changed));
+	if (changed == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; r == 0 && i < d->n; i++) {
+		changed[i] = fy_extents_new(err);
+		if (changed[i] == NULL ||
+		    fy_overlay_changed(d->work[i], changed[i], err) == -1)
+			r = -1;
+	}
+	if (r == 0)
+		r = apply(d, changed, err);
+	for (i = 0; i < d->n; i++)
+		fy_extents_free(changed[i]);
+	return r;
+}
+
+static int
+check_options(struct fy_volume *const *disks, size_t n,
+	      const struct fy_inject_options *o, struct fy_error *err)
+{
+	size_t i;
+
+	if (n == 0 || n > 64)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "1 to 64 disks can be injected");
+	if (o->dry_run)
+		return 0;
+	if (o->job_dirfd < 0)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "no directory for the undo log");
+	for (i = 0; i < n; i++)
+		if (!fy_volume_is_writable(disks[i]))
+			return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+					    "%s is open for reading only",
+					    fy_volume_name(disks[i]));
+	return 0;
+}
+
+static int
+run(struct fy_disks *d, struct fy_error *err)
+{
+	const struct fy_inject_options *o = d->options;
+	size_t i;
+
+	if (list_skipped(d, err) == -1 || edit_all(d, err) == -1)
+		return -1;
+	for (i = 0; i < d->n_written; i++)
+		if (verify_one(d, &d->written[i], err) == -1)
+			return -1;
+	if (fy_stop_check(o->stop, err) == -1)
+		return -1;
+	return o->dry_run ? 0 : collect_and_apply(d, err);
+}
+
+int
+fy_inject(struct fy_volume *const *disks, size_t n_disks,
+	  const struct fy_inject_options *options, json_t **ret_report,
+	  struct fy_error *err)
+{
+	struct fy_disks d = { 0 };
+	FY_AUTO(disks) struct fy_disks *owner = &d;
+
+	if (check_options(disks, n_disks, options, err) == -1)
+		return -1;
+	fy_progress_phase(options->progress, "inject", 0);
+	d.report = json_pack("{s:[],s:[],s:[],s:[]}", "systems", "changes",
+			     "warnings", "skipped");
+	if (d.report == NULL)
+		return fy_error_nomem(err);
+	if (!options->dry_run &&
+	    fy_dir_remove_all_at(options->job_dirfd, "originals", err) == -1)
+		return -1;
+	if (init_disks(&d, disks, n_disks, options, options->log, err) == -1 ||
+	    run(&d, err) == -1)
+		return fy_error_prefix(err, "injection");
+	*ret_report = json_incref(owner->report);
+	return 0;
+}
+
+int
+fy_inspect(struct fy_volume *const *disks, size_t n_disks, struct fy_log *log,
+	   json_t **ret, struct fy_error *err)
+{
+	struct fy_disks d = { 0 };
+	FY_AUTO(disks) struct fy_disks *owner = &d;
+	fy_autojson json_t *systems = json_array();
+	size_t i, k;
+	json_t *j;
+
+	if (systems == NULL)
+		return fy_error_nomem(err);
+	if (init_disks(&d, disks, n_disks, NULL, log, err) == -1)
+		return -1;
+	for (i = 0; i < d.n; i++)
+		for (k = 0; k < d.maps[i]->n_volumes; k++) {
+			FY_AUTO(system) struct fy_system *s = NULL;
+			struct fy_error e = { 0 };
+
+			/* What can't be read is no system here. */
+			if (fy_system_open(owner, (unsigned)i,
+					   &d.maps[i]->volumes[k], &s,
+					   &e) == -1) {
+				fy_log_warn(log, "disk %zu, %s: %s", i,
+					    d.maps[i]->volumes[k].path, e.msg);
+				continue;
+			}
+			if (s == NULL)
+				continue;
+			j = fy_system_json(s, err);
+			if (j == NULL ||
+			    json_array_append_new(systems, j) == -1)
+				return fy_error_nomem(err);
+		}
+	*ret = fy_steal_ptr(&systems);
+	return 0;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Each installed kernel: its initramfs gets the virtio segment, with files in
+ * it that name old devices overridden and the .link files added.  The new bytes
+ * are appended in place, so only the file's end changes on the disk.
+ *
+ * Too little room on /boot is an error for the newest kernel and a warning for
+ * the older ones; before that a compressed segment is tried.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "drivers-inject/linux-edit.h"
+#include "drivers-inject/linux-initramfs.h"
+#include "drivers-inject/system.h"
+
+#define MARGIN	     (128u * 1024) /* for the filesystem's own blocks */
+#define MAX_OVERRIDE 256u
+
+struct kernel {
+	struct fy_system *s;
+	const char *version;
+	char *path; /* of the initramfs */
+	uint64_t size;
+	bool newest;
+	bool writing; /* so a failure is one of the whole injection */
+	struct fy_initramfs_override overrides[MAX_OVERRIDE];
+	size_t n_overrides;
+	size_t n_owned; /* the first ones are ours to free */
+};
+
+/* --- callbacks ------------------------------------------------------------ */
+
+static int
+source_read(void *ctx, const char *path, size_t max, char **ret,
+	    size_t *ret_len, struct fy_error *err)
+{
+	return fy_guest_read(ctx, path, max, ret, ret_len, err);
+}
+
+struct listing {
+	fy_modules_each each;
+	void *ctx;
+};
+
+static int
+source_entry(void *ctx, const char *name, enum fy_guest_type type,
+	     struct fy_error *err)
+{
+	static const enum fy_modules_type types[] = {
+		[FY_GUEST_FILE] = FY_MODULES_FILE,
+		[FY_GUEST_DIR] = FY_MODULES_DIR,
+		[FY_GUEST_LINK] = FY_MODULES_LINK,
+		[FY_GUEST_OTHER] = FY_MODULES_OTHER,
+	};
+	struct listing *l = ctx;
+
+	return l->each(l->ctx, name, types[type], err);
+}
+
+static int
+source_list(void *ctx, const char *path, fy_modules_each each, void *each_ctx,
+	    struct fy_error *err)
+{
+	struct listing l = { .each = each, .ctx = each_ctx };
+
+	return fy_guest_list(ctx, path, source_entry, &l, err);
+}
+
+static int
+input_pread(void *ctx, void *buf, size_t len, uint64_t offset,
+	    struct fy_error *err)
+{
+	struct kernel *k = ctx;
+
+	return fy_guest_pread(k->s->guest, k->path, buf, len, offset, err);
+}
+
+/* --- overrides ------------------------------------------------------------ */
+
+static bool
+starts(const char *path, const char *with)
+{
+	return strncmp(path, with, strlen(with)) == 0;
+}
+
+/* How a file inside the initramfs is edited; false: not at all. */
+static bool
+kind_of(const char *path, enum fy_edit_kind *ret)
+{
+	const char *name = strrchr(path, '/');
+
+	name = name == NULL ? path : name + 1;
+	if (strcmp(name, "crypttab") == 0)
+		*ret = FY_EDIT_CRYPTTAB;
+	else if (strcmp(path, "etc/fstab") == 0)
+		*ret = FY_EDIT_FSTAB;
+	else if (starts(path, "conf/") || starts(path, "etc/cmdline.d/") ||
+		 strcmp(path, "etc/cmdline") == 0)
+		*ret = FY_EDIT_ARGUMENTS;
+	else if (starts(path, "lib/dracut/hooks/") ||
+		 starts(path, "usr/lib/dracut/hooks/") ||
+		 starts(path, "var/lib/dracut/hooks/"))
+		*ret = FY_EDIT_PATHS;
+	else
+		return false;
+	return true;
+}
+
+static int
+add_override(struct kernel *k, const char *path, const void *data, size_t len,
+	     struct fy_error *err)
+{
+	struct fy_initramfs_override *o = &k->overrides[k->n_overrides];
+
+	if (k->n_overrides == MAX_OVERRIDE)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "too many files to change in '%s'",
+				    k->path);
+	o->path = path;
+	o->data = data;
+	o->len = len;
+	k->n_overrides++;
+	return 0;
+}
+
+static int
+look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
+	     size_t len, struct fy_error *err)
+{
+	struct kernel *k = ctx;
+	struct fy_edit_context edit = { .devices = k->s->disks->devices };
+	struct fy_strings unknown = { 0 };
+	enum fy_edit_kind kind;
+	fy_autofree char *new = NULL;
+	fy_autofree char *own = NULL;
+	size_t new_len = 0, i;
+	int r;
+
+	(void)mode;
+	if (data == NULL || !kind_of(path, &kind))
+		return 0;
+	r = fy_edit_text(kind, &edit, data, len, &new, &new_len, &unknown, err);
+	for (i = 0; r == 0 && i < unknown.n; i++)
+		r = fy_disks_warn(k->s->disks, err,
+				  "'%s' in '%s' names '%s', and it is not "
+				  "known what that is",
+				  path, k->path, unknown.items[i]);
+	fy_strings_release(&unknown);
+	if (r == -1 || new == NULL)
+		return r;
+	own = strdup(path);
+	if (own == NULL)
+		return fy_error_nomem(err);
+	if (add_override(k, own, new, new_len, err) == -1)
+		return -1;
+	own = NULL;
+	new = NULL;
+	k->n_owned = k->n_overrides;
+	return 0;
+}
+
+static void
+release_kernel(struct kernel *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->n_owned; i++) {
+		free((void *)(uintptr_t)k->overrides[i].path);
+		free((void *)(uintptr_t)k->overrides[i].data);
+	}
+	free(k->path);
+}
+
+/* --- one kernel ----------------------------------------------------------- */
+
+static char *
+find_initramfs(struct fy_guest *g, const char *version, uint64_t *ret_size)
+{
+	static const char *const forms[][2] = {
+		{ "/boot/initrd.img-", "" },
+		{ "/boot/initramfs-", ".img" },
+		{ "/boot/initrd-", "" },
+		{ "/boot/initrd-", ".img" },
+	};
+	struct fy_guest_stat st;
+	size_t i;
+
+	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		char *path = fy_format(NULL, "%s%s%s", forms[i][0], version,
+				       forms[i][1]);
+
+		if (path != NULL && fy_guest_stat(g, path, &st, NULL) == 0 &&
+		    st.type == FY_GUEST_FILE) {
+			*ret_size = st.size;
+			return path;
+		}
+		free(path);
+	}
+	return NULL;
+}
+
+static int
+without_initramfs(struct kernel *k, struct fy_modules *modules,
+		  struct fy_error *err)
+{
+	fy_autojson json_t *report = NULL;
+
+	if (fy_initramfs_report_without(modules, &report, err) == -1)
+		return -1;
+	if (json_is_true(json_object_get(report, "virtio_blk")))
+		return 0;
+	return fy_disks_warn(k->s->disks, err,
+			     "kernel %s has no initramfs and virtio is not "
+			     "built in: it will not find its disk",
+			     k->version);
+}
+
+static int
+build(struct kernel *k, struct fy_initramfs *ir, struct fy_modules *modules,
+      bool small, struct fy_initramfs_segment *seg, struct fy_error *err)
+{
+	const struct fy_initramfs_options o = {
+		.overrides = k->overrides,
+		.n_overrides = k->n_overrides,
+		.small = small,
+		.stop = k->s->disks->options->stop,
+	};
+
+	return fy_initramfs_build(ir, modules, &o, seg, err);
+}
+
+/* Whether the longer file has room. */
+static int
+has_room(struct kernel *k, const struct fy_initramfs_segment *seg, bool *ret,
+	 struct fy_error *err)
+{
+	uint64_t left, want = seg->offset + seg->len;
+
+	if (fy_guest_free_bytes(k->s->guest, k->path, &left, err) == -1)
+		return -1;
+	want = want > k->size ? want - k->size : 0;
+	*ret = want == 0 || want + MARGIN <= left;
+	return 0;
+}
+
+static int
+no_room(struct kernel *k, const struct fy_initramfs_segment *seg,
+	struct fy_error *err)
+{
+	if (k->newest)
+		return fy_error_set(err, FY_E_NOSPACE, 0,
+				    "there is no room for %zu bytes more in "
+				    "'%s' of the guest; free some on its /boot",
+				    seg->len, k->path);
+	return fy_disks_warn(k->s->disks, err,
+			     "there is no room for virtio in '%s': kernel %s "
+			     "will not find its disk",
+			     k->path, k->version);
+}
+
+static int
+report_segment(struct kernel *k, const struct fy_initramfs_segment *seg,
+	       struct fy_error *err)
+{
+	static const char *const needs[] = { "virtio_blk", "virtio_net" };
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (json_is_false(json_object_get(seg->report, needs[i])) &&
+		    fy_disks_warn(k->s->disks, err,
+				  "kernel %s has no usable %s in its "
+				  "initramfs%s",
+				  k->version, needs[i],
+				  i == 0 ? ": it will not find its disk"
+					 : "") == -1)
+			return -1;
+	return 0;
+}
+
+static int
+append_segment(struct kernel *k, struct fy_initramfs *ir,
+	       struct fy_modules *modules, struct fy_error *err)
+{
+	struct fy_initramfs_segment seg = { 0 };
+	fy_autojson json_t *extra = NULL;
+	bool room = true;
+	int r;
+
+	r = build(k, ir, modules, false, &seg, err);
+	if (r == 0)
+		r = has_room(k, &seg, &room, err);
+	if (r == 0 && !room) {
+		fy_initramfs_segment_release(&seg);
+		memset(&seg, 0, sizeof(seg));
+		r = build(k, ir, modules, true, &seg, err);
+		if (r == 0)
+			r = has_room(k, &seg, &room, err);
+	}
+	if (r == 0 && !room) {
+		r = no_room(k, &seg, err);
+	} else if (r == 0) {
+		r = report_segment(k, &seg, err);
+		if (r == 0 && seg.len > 0) {
+			k->writing = true;
+			extra = json_pack("{s:O}", "initramfs", seg.report);
+			r = fy_system_write(k->s->disks, k->s->guest, k->path,
+					    seg.offset, seg.data, seg.len,
+					    "virtio drivers for this kernel",
+					    extra, err);
+		}
+	}
+	fy_initramfs_segment_release(&seg);
+	return r;
+}
+
+static int
+edit_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
+	       struct fy_modules *modules, struct fy_error *err)
+{
+	const struct fy_disks *d = k->s->disks;
+	FY_AUTO(initramfs) struct fy_initramfs *ir = NULL;
+	struct fy_initramfs_input input = { .ctx = k,
+					    .size = k->size,
+					    .pread = input_pread };
+	size_t i;
+
+	if (fy_initramfs_open(&input, k->version, d->options->tmpdir,
+			      d->options->stop, &ir, err) == -1 ||
+	    fy_initramfs_each_file(ir, look_at_file, k, err) == -1)
+		return -1;
+	for (i = 0; i < extras->n; i++)
+		if (add_override(k, extras->items[i].path,
+				 extras->items[i].data, extras->items[i].len,
+				 err) == -1)
+			return -1;
+	return append_segment(k, ir, modules, err);
+}
+
+static int
+do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
+	  struct fy_error *err)
+{
+	const struct fy_modules_source source = { .ctx = k->s->guest,
+						  .read_file = source_read,
+						  .list_dir = source_list };
+	FY_AUTO(modules) struct fy_modules *modules = NULL;
+	struct fy_error e = { 0 };
+
+	if (fy_modules_open(&source, k->version, &modules, &e) == -1) {
+		if (e.code != FY_E_NOTFOUND && e.code != FY_E_USAGE)
+			return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_disks_warn(k->s->disks, err,
+				     "kernel %s was left alone: %s", k->version,
+				     e.msg);
+	}
+	k->path = find_initramfs(k->s->guest, k->version, &k->size);
+	if (k->path == NULL)
+		return without_initramfs(k, modules, err);
+	if (edit_initramfs(k, extras, modules, &e) == 0)
+		return 0;
+	if (k->writing ||
+	    (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
+		return fy_error_set(err, e.code, 0, "%s", e.msg);
+	/* A kernel that nothing can be done for does not spoil the others. */
+	return fy_disks_warn(k->s->disks, err,
+			     "the initramfs of kernel %s was left alone, so "
+			     "it may not find its disk: %s",
+			     k->version, e.msg);
+}
+
+int
+fy_linux_kernels(struct fy_system *s, const struct fy_linux_extras *extras,
+		 struct fy_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	if (s->kernels.n == 0)
+		return fy_disks_warn(s->disks, err,
+				     "no kernel was found in /boot");
+	for (i = 0; r == 0 && i < s->kernels.n; i++) {
+		fy_autofree struct kernel *k = calloc(1, sizeof(*k));
+
+		if (k == NULL)
+			return fy_error_nomem(err);
+		k->s = s;
+		k->version = s->kernels.items[i];
+		k->newest = i == 0;
+		r = fy_stop_check(s->disks->options->stop, err);
+		if (r == 0)
+			r = do_kernel(k, extras, err);
+		release_kernel(k);
+		if (r == -1)
+			fy_error_prefix(err, "kernel %s", s->kernels.items[i]);
+	}
+	return r;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_SYSTEM_H
+#define FY_SYSTEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/volume.h"
+#include "drivers-inject/devices.h"
+#include "drivers-inject/guest.h"
+#include "drivers-inject/inject.h"
+#include "drivers-inject/text.h"
+#include "partclone/disk.h"
+
+/*
+ * The disks under injection (or inspection), what lies on them, the report,
+ * and a guest system found there.
+ */
+struct fy_disks {
+	struct fy_volume *const *base; /* borrowed */
+	struct fy_volume **work;       /* the overlays; the same when reading */
+	struct fy_disk_map **maps;
+	size_t n;
+	bool writable;
+	const struct fy_inject_options *options; /* NULL when only looking */
+	struct fy_log *log;
+	struct fy_devices *devices;
+	json_t *report;
+	/* Filesystems that were written to, to be checked at the end. */
+	struct fy_written {
+		const struct fy_guest_driver *driver;
+		unsigned disk;
+		const struct fy_disk_volume *volume;
+	} * written;
+	size_t n_written;
+};
+
+/* Append a warning to the report and the log.  Returns 0, or -1 without
+ * memory. */
+int fy_disks_warn(struct fy_disks *d, struct fy_error *err, const char *fmt,
+		  ...) __attribute__((format(printf, 3, 4)));
+/* Something that was left alone: "skipped" of the report. */
+int fy_disks_skip(struct fy_disks *d, unsigned disk, const char *volume,
+		  const char *path, const char *why, struct fy_error *err);
+/* A JSON string from foreign bytes, which need not be UTF-8. */
+json_t *fy_json_foreign(const char *s);
+/* Remember that a filesystem was written to. */
+int fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
+		   unsigned disk, const struct fy_disk_volume *volume,
+		   struct fy_error *err);
+
+/* A window of disk 'disk' (its overlay, or the base) for a volume. */
+int fy_disks_slice(struct fy_disks *d, unsigned disk,
+		   const struct fy_disk_volume *v, bool base,
+		   struct fy_volume **ret, struct fy_error *err);
+
+struct fy_system {
+	struct fy_disks *disks;
+	unsigned disk;
+	const struct fy_disk_volume *root;
+	struct fy_guest *guest;
+	struct fy_volume **slices;
+	size_t n_slices;
+	struct fy_fstab_line *fstab;
+	size_t n_fstab;
+	char *id, *version, *pretty_name, *arch, *hostname;
+	bool debian;		   /* of Debian's family */
+	struct fy_strings kernels; /* versions, newest first */
+	struct fy_strings bootloaders;
+	const char *initramfs; /* "initramfs-tools", "dracut" or NULL */
+	enum fy_firmware firmware;
+	/* NULL, or why this system can't be edited (malloc'd). */
+	char *refused;
+};
+
+void fy_system_free(struct fy_system *s);
+FY_DEFINE_AUTO(system, struct fy_system, fy_system_free)
+
+/* The system whose root is on that volume; '*ret' NULL when there is none. */
+int fy_system_open(struct fy_disks *d, unsigned disk,
+		   const struct fy_disk_volume *v, struct fy_system **ret,
+		   struct fy_error *err);
+json_t *fy_system_json(const struct fy_system *s, struct fy_error *err);
+
+/* The EFI system partition of a disk, or NULL. */
+const struct fy_disk_volume *fy_disks_esp(const struct fy_disks *d,
+					  unsigned disk);
+
+/* --- changing files (edit.c) ----------------------------------------------
+ * All keep the original in the job's directory first, and report. */
+
+/* A file's content; the report's entry gets 'why', and 'extra' (borrowed, may
+ * be NULL) merged in. */
+int fy_system_write(struct fy_disks *d, struct fy_guest *g, const char *path,
+		    uint64_t keep, const void *data, size_t len,
+		    const char *why, json_t *extra, struct fy_error *err);
+/* A new file, root's, 0644. */
+int fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
+		     const void *data, size_t len, const char *why,
+		     struct fy_error *err);
+
+/* --- a Linux guest --------------------------------------------------------- */
+
+/* Edit everything (linux.c). */
+int fy_linux_inject(struct fy_system *s, struct fy_error *err);
+
+/* A file that also goes into the initramfs. */
+struct fy_linux_extra {
+	char *path;
+	char *data;
+	size_t len;
+};
+struct fy_linux_extras {
+	struct fy_linux_extra *items;
+	size_t n;
+};
+void fy_linux_extras_release(struct fy_linux_extras *e);
+
+/* Keep the names of network interfaces (linux-net.c); .link files are appended
+ * to 'extras'. */
+int fy_linux_network(struct fy_system *s, struct fy_linux_extras *extras,
+		     struct fy_error *err);
+
+/* Make the ESP boot without boot variables (linux-esp.c). */
+int fy_linux_esp(struct fy_system *s, struct fy_error *err);
+
+/* Each kernel's initramfs (linux-kernels.c). */
+int fy_linux_kernels(struct fy_system *s, const struct fy_linux_extras *extras,
+		     struct fy_error *err);
+
+#endif
