@@ -15,7 +15,7 @@
 struct editing {
 	const struct fy_edit_context *ctx;
 	struct fy_text out;
-	struct fy_strings *unknown;
+	struct fy_string_set *unknown;
 	struct fy_error *err;
 	bool failed;
 	bool debconf_devices; /* in a paragraph about GRUB's devices */
@@ -50,7 +50,7 @@ word(const char *s, const char *end)
 static void
 unknown_name(struct editing *e, const char *name)
 {
-	if (fy_strings_add(e->unknown, name, e->err) == -1)
+	if (fy_string_set_add(e->unknown, name, e->err) == -1)
 		e->failed = true;
 }
 
@@ -427,7 +427,7 @@ static void (*const editors[])(struct editing *e, const char *line,
 int
 fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	     const char *text, size_t len, char **ret, size_t *ret_len,
-	     struct fy_strings *unknown, struct fy_error *err)
+	     struct fy_string_set *unknown, struct fy_error *err)
 {
 	struct editing e = { .ctx = ctx, .unknown = unknown, .err = err };
 	const char *line, *end = text + len, *nl;

@@ -44,7 +44,7 @@ struct fy_edit_context {
  */
 int fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 		 const char *text, size_t len, char **ret, size_t *ret_len,
-		 struct fy_strings *unknown, struct fy_error *err);
+		 struct fy_string_set *unknown, struct fy_error *err);
 
 /*
  * A line of fstab that mounts something.  'fields' are the first four, with

@@ -19,6 +19,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/linux-edit.h"
 #include "drivers-inject/system.h"
 
 #define MAX_EFI (64u * 1024 * 1024)

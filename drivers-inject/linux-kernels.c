@@ -132,7 +132,7 @@ look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
 {
 	struct kernel *k = ctx;
 	struct fy_edit_context edit = { .devices = k->s->disks->devices };
-	struct fy_strings unknown = { 0 };
+	struct fy_string_set unknown = { 0 };
 	enum fy_edit_kind kind;
 	fy_autofree char *new = NULL;
 	fy_autofree char *own = NULL;
@@ -148,7 +148,7 @@ look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
 				  "'%s' in '%s' names '%s', and it is not "
 				  "known what that is",
 				  path, k->path, unknown.items[i]);
-	fy_strings_release(&unknown);
+	fy_string_set_release(&unknown);
 	if (r == -1 || new == NULL)
 		return r;
 	own = strdup(path);
@@ -361,8 +361,7 @@ do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
 		return without_initramfs(k, modules, err);
 	if (edit_initramfs(k, extras, modules, &e) == 0)
 		return 0;
-	if (k->writing ||
-	    (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
+	if (k->writing || (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
 		return fy_error_set(err, e.code, 0, "%s", e.msg);
 	/* A kernel that nothing can be done for does not spoil the others. */
 	return fy_disks_warn(k->s->disks, err,

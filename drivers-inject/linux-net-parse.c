@@ -41,8 +41,8 @@ fy_net_names_release(struct fy_net_names *n)
 	free(n->items);
 	n->items = NULL;
 	n->n = 0;
-	fy_strings_release(&n->notes);
-	fy_strings_release(&n->more);
+	fy_string_set_release(&n->notes);
+	fy_string_set_release(&n->more);
 }
 
 static bool
@@ -283,7 +283,7 @@ fy_net_parse_ifupdown(struct fy_net_names *n, const char *text,
 				fy_autofree char *s = strndup(w2, len2);
 
 				if (s == NULL ||
-				    fy_strings_add(&n->more, s, err) == -1)
+				    fy_string_set_add(&n->more, s, err) == -1)
 					return fy_error_nomem(err);
 			}
 			current[0] = '\0';
@@ -396,11 +396,12 @@ netplan_key(struct netplan *p, const char *value)
 		else if (strcmp(key, "name") == 0)
 			copy_value(p->match_name, sizeof(p->match_name), value);
 		else if (strcmp(key, "driver") == 0 &&
-			 fy_strings_add(&p->n->notes,
-					"netplan matches a network card by "
-					"its driver, which is another one on "
-					"virtual hardware",
-					p->err) == -1)
+			 fy_string_set_add(
+				 &p->n->notes,
+				 "netplan matches a network card by "
+				 "its driver, which is another one on "
+				 "virtual hardware",
+				 p->err) == -1)
 			return -1;
 	}
 	return 0;
@@ -563,7 +564,7 @@ fy_net_parse_networkd(struct fy_net_names *n, const char *file,
 				 "or driver, which are others on virtual "
 				 "hardware",
 				 file);
-			return fy_strings_add(&n->notes, note, err);
+			return fy_string_set_add(&n->notes, note, err);
 		}
 	}
 	return 0;

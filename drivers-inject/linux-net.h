@@ -28,8 +28,8 @@ struct fy_net_name {
 struct fy_net_names {
 	struct fy_net_name *items;
 	size_t n;
-	struct fy_strings notes; /* for people: what breaks by itself */
-	struct fy_strings more;	 /* files that ifupdown's "source" names */
+	struct fy_string_set notes; /* for people: what breaks by itself */
+	struct fy_string_set more;  /* files that ifupdown's "source" names */
 };
 void fy_net_names_release(struct fy_net_names *n);
 

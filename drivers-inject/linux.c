@@ -62,7 +62,7 @@ static const struct rule rules[] = {
 
 static int
 warn_unknown(struct fy_system *s, const char *path, enum fy_edit_kind kind,
-	     const struct fy_strings *unknown, struct fy_error *err)
+	     const struct fy_string_set *unknown, struct fy_error *err)
 {
 	size_t i;
 
@@ -84,7 +84,7 @@ edit_file(struct fy_system *s, const char *path, const struct rule *rule,
 {
 	fy_autofree char *text = NULL;
 	fy_autofree char *new = NULL;
-	struct fy_strings unknown = { 0 };
+	struct fy_string_set unknown = { 0 };
 	size_t len = 0, new_len = 0;
 	struct fy_guest_stat st;
 	int r;
@@ -101,7 +101,7 @@ edit_file(struct fy_system *s, const char *path, const struct rule *rule,
 			 err);
 	if (r == 0)
 		r = warn_unknown(s, path, rule->kind, &unknown, err);
-	fy_strings_release(&unknown);
+	fy_string_set_release(&unknown);
 	if (r == 0 && new != NULL && rule->kind != FY_EDIT_LIST)
 		r = fy_system_write(s->disks, s->guest, path, 0, new, new_len,
 				    rule->why, NULL, err);

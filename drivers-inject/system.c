@@ -155,8 +155,8 @@ fy_system_free(struct fy_system *s)
 	free(s->arch);
 	free(s->hostname);
 	free(s->refused);
-	fy_strings_release(&s->kernels);
-	fy_strings_release(&s->bootloaders);
+	fy_string_set_release(&s->kernels);
+	fy_string_set_release(&s->bootloaders);
 	free(s);
 }
 
@@ -446,7 +446,7 @@ read_kernels(struct fy_system *s, struct fy_error *err)
 		if ((strncmp(names[i], "vmlinuz-", 8) == 0 ||
 		     strncmp(names[i], "vmlinux-", 8) == 0) &&
 		    names[i][8] != '\0' && s->kernels.n < MAX_KERNELS)
-			r = fy_strings_add(&s->kernels, names[i] + 8, err);
+			r = fy_string_set_add(&s->kernels, names[i] + 8, err);
 	fy_guest_names_free(names, n);
 	if (s->kernels.n > 0)
 		qsort(s->kernels.items, s->kernels.n, sizeof(char *),
@@ -470,7 +470,8 @@ read_boot(struct fy_system *s, struct fy_error *err)
 
 	for (i = 0; i < sizeof(loaders) / sizeof(*loaders); i++)
 		if (fy_guest_has(g, loaders[i][0]) &&
-		    fy_strings_add(&s->bootloaders, loaders[i][1], err) == -1)
+		    fy_string_set_add(&s->bootloaders, loaders[i][1], err) ==
+			    -1)
 			return -1;
 	s->initramfs = fy_guest_has(g, "usr/sbin/mkinitramfs") ||
 				       fy_guest_has(g, "usr/sbin/"
@@ -543,7 +544,7 @@ fy_system_open(struct fy_disks *d, unsigned disk,
 }
 
 static json_t *
-string_array(const struct fy_strings *s)
+string_array(const struct fy_string_set *s)
 {
 	json_t *a = json_array();
 	size_t i;

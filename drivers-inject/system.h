@@ -66,9 +66,9 @@ struct fy_system {
 	struct fy_fstab_line *fstab;
 	size_t n_fstab;
 	char *id, *version, *pretty_name, *arch, *hostname;
-	bool debian;		   /* of Debian's family */
-	struct fy_strings kernels; /* versions, newest first */
-	struct fy_strings bootloaders;
+	bool debian;		      /* of Debian's family */
+	struct fy_string_set kernels; /* versions, newest first */
+	struct fy_string_set bootloaders;
 	const char *initramfs; /* "initramfs-tools", "dracut" or NULL */
 	enum fy_firmware firmware;
 	/* NULL, or why this system can't be edited (malloc'd). */

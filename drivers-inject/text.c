@@ -65,7 +65,7 @@ fy_text_release(struct fy_text *t)
 }
 
 bool
-fy_strings_has(const struct fy_strings *s, const char *item)
+fy_string_set_has(const struct fy_string_set *s, const char *item)
 {
 	size_t i;
 
@@ -76,11 +76,12 @@ fy_strings_has(const struct fy_strings *s, const char *item)
 }
 
 int
-fy_strings_add(struct fy_strings *s, const char *item, struct fy_error *err)
+fy_string_set_add(struct fy_string_set *s, const char *item,
+		  struct fy_error *err)
 {
 	char **grown;
 
-	if (fy_strings_has(s, item))
+	if (fy_string_set_has(s, item))
 		return 0;
 	grown = reallocarray(s->items, s->n + 1, sizeof(*grown));
 	if (grown == NULL)
@@ -94,7 +95,7 @@ fy_strings_add(struct fy_strings *s, const char *item, struct fy_error *err)
 }
 
 void
-fy_strings_release(struct fy_strings *s)
+fy_string_set_release(struct fy_string_set *s)
 {
 	while (s->n > 0)
 		free(s->items[--s->n]);

@@ -29,14 +29,14 @@ int fy_text_check(const struct fy_text *t, struct fy_error *err);
 void fy_text_release(struct fy_text *t);
 
 /* A set of strings, each once, in the order in which they came. */
-struct fy_strings {
+struct fy_string_set {
 	char **items;
 	size_t n;
 };
 
-bool fy_strings_has(const struct fy_strings *s, const char *item);
-int fy_strings_add(struct fy_strings *s, const char *item,
-		   struct fy_error *err);
-void fy_strings_release(struct fy_strings *s);
+bool fy_string_set_has(const struct fy_string_set *s, const char *item);
+int fy_string_set_add(struct fy_string_set *s, const char *item,
+		      struct fy_error *err);
+void fy_string_set_release(struct fy_string_set *s);
 
 #endif
