@@ -32,6 +32,8 @@
 
 #define MAX_ANSWER   65536
 #define WIDTH	     "76"
+#define TEXT_WIDTH   70
+#define MAX_HEIGHT   22
 #define STATUS_EXTRA 3
 #define STATUS_ERROR 254
 #define STATUS_ESC   255
@@ -121,6 +123,30 @@ begin(struct fy_ui *ui, struct fy_strings *args, const char *title,
 	if (fy_strings_add(args, "--title", err) == -1)
 		return -1;
 	return add_text(ui, args, title, err);
+}
+
+/* Height and width of a box with that text and 'more' rows: dialog's own
+ * reckoning forgets the rows of input boxes and forms. */
+static int
+add_size(struct fy_strings *args, const char *text, size_t more,
+	 struct fy_error *err)
+{
+	size_t rows = more, column = 0;
+	char height[24];
+
+	for (; *text != '\0'; text++) {
+		column++;
+		if (*text == '\n' || column > TEXT_WIDTH) {
+			rows++;
+			column = 0;
+		}
+	}
+	rows += column > 0;
+	snprintf(height, sizeof(height), "%zu",
+		 rows > MAX_HEIGHT ? MAX_HEIGHT : rows);
+	if (fy_strings_add(args, height, err) == -1)
+		return -1;
+	return fy_strings_add(args, WIDTH, err);
 }
 
 /* --- running --------------------------------------------------------------- */
@@ -245,14 +271,13 @@ enum fy_ui_answer
 fy_ui_message(struct fy_ui *ui, const char *title, const char *text,
 	      struct fy_error *err)
 {
-	static const char *const size[] = { "0", WIDTH, NULL };
 	struct fy_strings args = { 0 };
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
 	if (begin(ui, &args, title, err) == 0 &&
 	    fy_strings_add(&args, "--msgbox", err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0)
+	    add_size(&args, text, 4, err) == 0)
 		answer = run(ui, &args, NULL, err);
 	fy_strings_release(&args);
 	return answer;
@@ -262,7 +287,6 @@ enum fy_ui_answer
 fy_ui_question(struct fy_ui *ui, const char *title, const char *text,
 	       const struct fy_ui_labels *labels, struct fy_error *err)
 {
-	static const char *const size[] = { "0", WIDTH, NULL };
 	struct fy_strings args = { 0 };
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
@@ -270,7 +294,7 @@ fy_ui_question(struct fy_ui *ui, const char *title, const char *text,
 	    add_labels(&args, labels, true, err) == 0 &&
 	    fy_strings_add(&args, "--yesno", err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0)
+	    add_size(&args, text, 4, err) == 0)
 		answer = run(ui, &args, NULL, err);
 	fy_strings_release(&args);
 	return answer;
@@ -297,7 +321,6 @@ fy_ui_input(struct fy_ui *ui, const char *title, const char *text,
 	    const char *initial, bool hidden, const struct fy_ui_labels *labels,
 	    char **ret, struct fy_error *err)
 {
-	static const char *const size[] = { "0", WIDTH, NULL };
 	struct fy_strings args = { 0 };
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
@@ -306,7 +329,7 @@ fy_ui_input(struct fy_ui *ui, const char *title, const char *text,
 	    fy_strings_add(&args, hidden ? "--passwordbox" : "--inputbox",
 			   err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0 &&
+	    add_size(&args, text, 7, err) == 0 &&
 	    (initial == NULL || hidden ||
 	     add_text(ui, &args, initial, err) == 0))
 		answer = run(ui, &args, ret, err);
@@ -357,7 +380,6 @@ fy_ui_check(struct fy_ui *ui, const char *title, const char *text,
 {
 	static const char *const kind[] = { "--separate-output", "--item-help",
 					    "--checklist", NULL };
-	static const char *const size[] = { "0", WIDTH, "0", NULL };
 	struct fy_strings args = { 0 };
 	fy_autofree char *chosen = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
@@ -366,7 +388,8 @@ fy_ui_check(struct fy_ui *ui, const char *title, const char *text,
 	    add_labels(&args, labels, false, err) == 0 &&
 	    add_options(&args, kind, err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0 &&
+	    add_size(&args, text, n + 6, err) == 0 &&
+	    fy_strings_add(&args, "0", err) == 0 &&
 	    add_items(ui, &args, items, n, true, err) == 0)
 		answer = run(ui, &args, &chosen, err);
 	fy_strings_release(&args);
@@ -380,7 +403,6 @@ fy_ui_menu(struct fy_ui *ui, const char *title, const char *text,
 	   const struct fy_ui_item *items, size_t n,
 	   const struct fy_ui_labels *labels, size_t *ret, struct fy_error *err)
 {
-	static const char *const size[] = { "0", WIDTH, "0", NULL };
 	struct fy_strings args = { 0 };
 	fy_autofree char *chosen = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
@@ -392,7 +414,8 @@ fy_ui_menu(struct fy_ui *ui, const char *title, const char *text,
 	    add_text(ui, &args, items[*ret].tag, err) == 0 &&
 	    fy_strings_add(&args, "--menu", err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0 &&
+	    add_size(&args, text, n + 6, err) == 0 &&
+	    fy_strings_add(&args, "0", err) == 0 &&
 	    add_items(ui, &args, items, n, false, err) == 0)
 		answer = run(ui, &args, &chosen, err);
 	fy_strings_release(&args);
@@ -451,16 +474,19 @@ fy_ui_form(struct fy_ui *ui, const char *title, const char *text,
 	   struct fy_ui_field *fields, size_t n,
 	   const struct fy_ui_labels *labels, struct fy_error *err)
 {
-	static const char *const size[] = { "0", WIDTH, "0", NULL };
+	char rows[24];
 	struct fy_strings args = { 0 };
 	fy_autofree char *answers = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
+
+	snprintf(rows, sizeof(rows), "%zu", n);
 
 	if (begin(ui, &args, title, err) == 0 &&
 	    add_labels(&args, labels, false, err) == 0 &&
 	    fy_strings_add(&args, "--form", err) == 0 &&
 	    add_text(ui, &args, text, err) == 0 &&
-	    add_options(&args, size, err) == 0 &&
+	    add_size(&args, text, n + 6, err) == 0 &&
+	    fy_strings_add(&args, rows, err) == 0 &&
 	    add_fields(ui, &args, fields, n, err) == 0)
 		answer = run(ui, &args, &answers, err);
 	fy_strings_release(&args);

@@ -341,7 +341,7 @@ read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 			}
 			free(inv->disks[i].problem);
 			inv->disks[i].problem = strdup(why.msg);
-			fy_log_warn(o->log, "%s: %s", m->disks[i].path,
+			fy_log_info(o->log, "%s: %s", m->disks[i].path,
 				    why.msg);
 		}
 		/* One disk is the boot disk: the first that could be. */
