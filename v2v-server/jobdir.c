@@ -218,6 +218,8 @@ fy_jobdir_open(int dirfd, const char *dir, const char *name, unsigned wait_ms,
 		close_fds(d); /* not ours: nothing is to be removed */
 		return -1;
 	}
+	if (fy_dir_sync(d->dirfd, err) == -1)
+		return -1;
 	/* A commit that was cut may have moved it to its place already. */
 	if (!fy_commit_is_pending(d) && open_job(d, err) == -1)
 		return -1;

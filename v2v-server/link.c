@@ -290,6 +290,24 @@ fy_link_json(struct fy_link *l, const struct fy_wire_header *h, json_t **ret,
 	return *ret == NULL ? -1 : 0;
 }
 
+bool
+fy_link_drain(struct fy_link *l, unsigned ms)
+{
+	uint64_t end = now_ms() + ms, now;
+	struct pollfd p = { .fd = l->in, .events = POLLIN };
+	ssize_t n = 1;
+
+	l->have = l->used = 0;
+	while ((now = now_ms()) < end) {
+		if (poll(&p, 1, (int)(end - now)) <= 0)
+			continue;
+		n = read(l->in, l->buffer, BUFFER_BYTES);
+		if (n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN))
+			break;
+	}
+	return n == 0;
+}
+
 /* --- sending -------------------------------------------------------------- */
 
 static int

@@ -63,6 +63,8 @@ int fy_link_payload(struct fy_link *l, const struct fy_wire_header *h,
 /* Read and parse a JSON payload of that header; its CRC is checked. */
 int fy_link_json(struct fy_link *l, const struct fy_wire_header *h,
 		 json_t **ret, struct fy_error *err);
+/* Throw away what comes until the peer closes, 'ms' at most: whether it did. */
+bool fy_link_drain(struct fy_link *l, unsigned ms);
 /* Make a reader that waits return with FY_E_CANCELLED, once. */
 void fy_link_wake(struct fy_link *l);
 

@@ -174,17 +174,6 @@ send_durable(struct fy_session *s, unsigned disk, struct fy_error *err)
 
 /* --- the end ---------------------------------------------------------------- */
 
-/* Wait until the client has closed, so that it is known to have read. */
-static bool
-client_closed(struct fy_session *s)
-{
-	struct fy_error ignored = { 0 };
-	struct fy_wire_header h;
-
-	s->link.quiet_ms = GOODBYE_MS;
-	return fy_link_next(&s->link, &h, &ignored) == 0;
-}
-
 static int
 say_done(struct fy_session *s, struct fy_error *err)
 {
@@ -196,7 +185,8 @@ say_done(struct fy_session *s, struct fy_error *err)
 	}
 	if (fy_link_send_json(&s->link, FY_WIRE_DONE, s->done, err) == -1)
 		return -1;
-	if (!client_closed(s))
+	/* Closed by the client, so it is known to have read. */
+	if (!fy_link_drain(&s->link, GOODBYE_MS))
 		return 0;
 	marker = fy_format(err, "%s.job/" FY_UNHEARD, s->job->name);
 	if (marker == NULL)
@@ -242,17 +232,14 @@ say_different(struct fy_session *s, const struct fy_error *why)
 static void
 report_error(struct fy_session *s, const struct fy_error *err)
 {
-	fy_log_also_fd(s->log, s->log_fd);
 	if (err->code == FY_E_DIFFERENT) {
 		say_different(s, err);
 		return;
 	}
-	if (s->log_fd >= 0)
-		dprintf(s->log_fd, "the job ended: %s\n", err->msg);
 	if (s->link.buffer != NULL && !fy_link_is_broken(&s->link))
 		fy_link_send_error(&s->link, err);
-	fy_log_to_stderr((void *)(uintptr_t) "v2v-server", FY_LOG_ERROR,
-			 err->msg);
+	s->connected = false;
+	fy_log_error(s->log, "%s", err->msg);
 }
 
 static void

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * v2v-server: the program's commands and options.
+ */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/options.h"
+#include "v2v-server/serve.h"
+#include "v2v-server/server.h"
+
+struct fy_stop fy_server_stop = { .fd = -1 };
+
+#define O(member) offsetof(struct fy_server_options, member)
+
+static const struct fy_option serve_options[] = {
+	{ .name = "root",
+	  .type = FY_OPT_STRING,
+	  .offset = O(root),
+	  .value = "DIR",
+	  .help = "Directory that clients can't leave (default: /)." },
+	{ .name = "allow",
+	  .type = FY_OPT_LIST,
+	  .offset = O(allow),
+	  .value = "ACTION,...",
+	  .split = true,
+	  .help = "Only these of convert, backup, restore; needs --root." },
+	{ .name = "machine",
+	  .type = FY_OPT_STRING,
+	  .offset = O(machine),
+	  .value = "NAME",
+	  .help = "Only jobs of that name; needs --root." },
+	{ .name = "append-only",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(append_only),
+	  .help = "Refuse to replace what is there; needs --root." },
+	{ .name = "virtio-win",
+	  .type = FY_OPT_STRING,
+	  .offset = O(virtio_win),
+	  .value = "PATH",
+	  .help = "Drivers for Windows guests (not in this version)." },
+	{ .name = "require-sandbox",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(require_sandbox),
+	  .help = "Refuse to work unconfined (not in this version)." },
+	{ 0 },
+};
+
+static const struct fy_option inject_options[] = {
+	{ .name = "dry-run",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(dry_run),
+	  .help = "Show what would be changed, and change nothing." },
+	{ .name = "undo",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(undo),
+	  .help = "Put back what an injection changed." },
+	{ .name = "job-dir",
+	  .type = FY_OPT_STRING,
+	  .offset = O(job_dir),
+	  .value = "DIR",
+	  .help = "Where undo log, originals and report go "
+		  "(default: DISK.job)." },
+	{ .name = "machine-json",
+	  .type = FY_OPT_STRING,
+	  .offset = O(machine_json),
+	  .value = "FILE",
+	  .help = "Description of the machine that the disks come from." },
+	{ .name = "nic",
+	  .type = FY_OPT_LIST,
+	  .offset = O(nics),
+	  .value = "NAME=MAC",
+	  .help = "MAC of an interface that the guest's files name." },
+	{ .name = "virtio-win",
+	  .type = FY_OPT_STRING,
+	  .offset = O(virtio_win),
+	  .value = "PATH",
+	  .help = "Drivers for Windows guests (not in this version)." },
+	{ 0 },
+};
+
+static const struct fy_option disk_options[] = {
+	{ .name = "format",
+	  .type = FY_OPT_STRING,
+	  .offset = O(format),
+	  .value = "FORMAT",
+	  .help = "raw or qcow2 (default: what the file says it is)." },
+	{ .name = "json",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(json),
+	  .help = "Write the report as JSON on standard output." },
+	{ .name = "quiet",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(quiet),
+	  .help = "Only warnings and errors." },
+	{ .name = "debug",
+	  .type = FY_OPT_FLAG,
+	  .offset = O(debug),
+	  .help = "Tell more." },
+	{ 0 },
+};
+
+static const struct fy_option no_options[] = { { 0 } };
+
+/* Options that are in the tables so that they are refused in clear words. */
+static int
+refuse_unready(const struct fy_server_options *o)
+{
+	if (o->virtio_win != NULL) {
+		fprintf(stderr,
+			"v2v-server: --virtio-win: Windows guests can't be "
+			"converted by this version\n");
+		return -1;
+	}
+	if (o->require_sandbox) {
+		fprintf(stderr,
+			"v2v-server: --require-sandbox: this version can't "
+			"confine itself\n");
+		return -1;
+	}
+	return 0;
+}
+
+static int
+serve(const struct fy_command *command, void *options,
+      const struct fy_strings *arguments)
+{
+	const struct fy_server_options *o = options;
+	struct fy_serve_options so = {
+		.role = { .root = o->root,
+			  .allow = &o->allow,
+			  .machine = o->machine,
+			  .append_only = o->append_only },
+	};
+
+	(void)command;
+	(void)arguments;
+	if (refuse_unready(o) == -1)
+		return FY_EXIT_USAGE;
+	return fy_serve(&so, STDIN_FILENO, STDOUT_FILENO, &fy_server_stop);
+}
+
+static int
+inject(const struct fy_command *command, void *options,
+       const struct fy_strings *arguments)
+{
+	if (refuse_unready(options) == -1)
+		return FY_EXIT_USAGE;
+	return fy_server_inject(command, options, arguments);
+}
+
+static int
+not_there_yet(const struct fy_command *command, void *options,
+	      const struct fy_strings *arguments)
+{
+	(void)options;
+	(void)arguments;
+	fprintf(stderr, "v2v-server: '%s' is not in this version yet\n",
+		command->name);
+	return FY_EXIT_USAGE;
+}
+
+#define ANY_NUMBER ((size_t)1 << 20)
+
+static const struct fy_command commands[] = {
+	{ .name = "serve",
+	  .arguments = "",
+	  .summary = "Serve one client on standard input and output.",
+	  .options = serve_options,
+	  .run = serve },
+	{ .name = "inject",
+	  .arguments = "DISK...",
+	  .summary = "Make the systems on disk images boot on virtio.",
+	  .options = inject_options,
+	  .common = disk_options,
+	  .min_arguments = 1,
+	  .max_arguments = 64,
+	  .run = inject },
+	{ .name = "inspect",
+	  .arguments = "DISK...",
+	  .summary = "Show the systems on disk images.",
+	  .options = no_options,
+	  .common = disk_options,
+	  .min_arguments = 1,
+	  .max_arguments = 64,
+	  .run = fy_server_inspect },
+	{ .name = "convert",
+	  .arguments = "INPUT...",
+	  .summary = "Convert virtual machines (not in this version).",
+	  .options = no_options,
+	  .max_arguments = ANY_NUMBER,
+	  .run = not_there_yet },
+	{ .name = "batch",
+	  .arguments = "JOBS",
+	  .summary = "Convert many virtual machines (not in this version).",
+	  .options = no_options,
+	  .max_arguments = ANY_NUMBER,
+	  .run = not_there_yet },
+	{ .name = "repository",
+	  .arguments = "ACTION NAME",
+	  .summary = "Manage backups (not in this version).",
+	  .options = no_options,
+	  .max_arguments = ANY_NUMBER,
+	  .run = not_there_yet },
+	{ 0 },
+};
+
+static void *
+options_new(void)
+{
+	return calloc(1, sizeof(struct fy_server_options));
+}
+
+static void
+options_free(void *options)
+{
+	fy_options_release(serve_options, options);
+	fy_options_release(inject_options, options);
+	fy_options_release(disk_options, options);
+	free(options);
+}
+
+static const struct fy_program program = {
+	.name = "v2v-server",
+	.summary = "the server's side of Ironferry: images and definitions",
+	.version = FY_VERSION,
+	.commands = commands,
+	.options_new = options_new,
+	.options_free = options_free,
+};
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	fy_stop_raise(&fy_server_stop);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct sigaction ign = { .sa_handler = SIG_IGN };
+	struct fy_error err = { 0 };
+	int status;
+
+	if (fy_stop_init(&fy_server_stop, &err) == -1) {
+		fprintf(stderr, "v2v-server: %s\n", err.msg);
+		return FY_EXIT_FAILED;
+	}
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGPIPE, &ign, NULL);
+	status = fy_program_main(&program, argc, argv);
+	fy_stop_release(&fy_server_stop);
+	return status;
+}

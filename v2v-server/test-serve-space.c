@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `serve` on a file system that is small, full, or read-only: a tmpfs in a
+ * mount namespace of our own, so that nothing outside sees it and it ends with
+ * the test.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "v2v-server/testing-client.h"
+
+static void
+write_proc(const char *path, const char *text)
+{
+	fy_autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) == -1)
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+}
+
+static int
+own_mounts(void)
+{
+	char map[64];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (uid == 0)
+		return unshare(CLONE_NEWNS);
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+		return -1;
+	snprintf(map, sizeof(map), "0 %u 1\n", uid);
+	write_proc("/proc/self/setgroups", "deny");
+	write_proc("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "0 %u 1\n", gid);
+	write_proc("/proc/self/gid_map", map);
+	return 0;
+}
+
+static void
+mount_small(const char *size)
+{
+	fy_autofree char *o = NULL;
+	struct fy_error err = { 0 };
+
+	o = fy_format(&err, "size=%s,mode=0755", size);
+	CHECK(mount("tmpfs", top, "tmpfs", MS_NOSUID | MS_NODEV, o) == 0);
+	close(topfd);
+	topfd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(topfd >= 0);
+}
+
+static void
+remount(unsigned long flags, const char *size)
+{
+	fy_autofree char *o = NULL;
+	struct fy_error err = { 0 };
+
+	o = fy_format(&err, "size=%s", size);
+	CHECK(mount("tmpfs", top, "tmpfs",
+		    MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, o) == 0);
+}
+
+/* Known before the start: both numbers are told. */
+static void
+too_little(void)
+{
+	struct client c;
+
+	start(&c, &plain);
+	send_job(&c, &raw_job);
+	expect_error(&c, "nospace", "6292992", 1);
+	nothing_finished(false);
+}
+
+/* Found out on the way: what is durable stays, and the job can go on. */
+static void
+full_on_the_way(const char *format, const char *compressed)
+{
+	struct job j = raw_job;
+	fy_autofree char *file = NULL;
+	struct fy_error err = { 0 };
+	struct client c;
+	uint64_t unit;
+
+	j.format = format;
+	j.compressed = compressed;
+	j.used = 1; /* a lie */
+	file = fy_format(&err, "vm.%s", format);
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	send_units(&c, 0, 0, 1);
+	/* Let the first ones become durable. */
+	while (c.acked == 0) {
+		CHECK(next_any(&c));
+		if (c.h.type == FY_WIRE_ACK)
+			count_acks(&c);
+	}
+	send_units(&c, 0, 1, c.units);
+	expect_error(&c, "nospace", "", 1);
+	nothing_finished(true);
+
+	remount(0, "64m");
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	CHECK(c.resumed && c.durable > 0);
+	for (unit = 0; unit < c.units; unit++)
+		send_unit(&c, 0, unit);
+	finish(&c);
+	image_is_disk(file, format);
+	clean();
+	remount(0, "2m");
+}
+
+static void
+read_only(void)
+{
+	struct client c;
+
+	remount(MS_RDONLY, "64m");
+	start(&c, &plain);
+	send_job(&c, &raw_job);
+	expect_error(&c, "io", "Read-only", 1);
+	remount(0, "64m");
+	nothing_finished(false);
+}
+
+int
+main(void)
+{
+	set_up();
+	if (own_mounts() == -1 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1) {
+		printf("needs root or user namespaces\n");
+		tear_down();
+		return 77;
+	}
+	mount_small("2m");
+	too_little();
+	full_on_the_way("raw", "none");
+	full_on_the_way("qcow2", "none");
+	full_on_the_way("qcow2", "zstd");
+	read_only();
+	close(topfd);
+	CHECK(umount2(top, MNT_DETACH) == 0);
+	tear_down();
+	return 0;
+}
