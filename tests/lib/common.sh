@@ -181,7 +181,8 @@ kvm_works() {
 			-machine q35 -m 16 -display none -nodefaults \
 			-no-reboot \
 			-device isa-debug-exit,iobase=0xf4,iosize=0x04 \
-			-drive "file=$d/boot,format=raw,if=ide,snapshot=on"
+			-drive "file=$d/boot,format=raw,if=ide,snapshot=on" ||
+			exit $?
 	) >/dev/null 2>&1 </dev/null || status=$?
 	[ "$status" = 99 ]
 }
