@@ -9,7 +9,8 @@
 #                            in $JOB_JSON, what it said in $JOB_LOG; its status
 #     job_start [ARGS]       the same in the background: $JOB_PID
 #     job_end                waits for it; its status
-#     job_reference          an undisturbed run, kept in $T/reference
+#     job_reference          an undisturbed run, kept in $T/reference; it sent
+#                            $JOB_UNITS units
 #     job_is_whole           what lies there is what the undisturbed run gave
 #     job_durable            durable units of what was cut short
 #     job_clear              remove all that was made
@@ -79,6 +80,7 @@ job_xml() {
 
 job_reference() {
 	job_must_run "$@"
+	JOB_UNITS=$(jq .units_sent "$JOB_JSON")
 	mv "$JOB_TO" "$T/reference"
 }
 
