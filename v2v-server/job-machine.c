@@ -4,6 +4,7 @@
  * that the job carries, with the job's wishes put in.  It goes through JSON,
  * which is the deep copy of a machine, and through its reader, which checks.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -128,6 +129,63 @@ apply_networks(const struct fy_job *job, struct fy_machine *m,
 	return 0;
 }
 
+static bool
+has_mac(const struct fy_machine *m, const char *mac)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nics; i++)
+		if (same_mac(m->nics[i].mac, mac) ||
+		    same_mac(m->nics[i].permanent_mac, mac))
+			return true;
+	return false;
+}
+
+static bool
+is_mac(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < 17; i++)
+		if (i % 3 == 2 ? s[i] != ':' : !isxdigit((unsigned char)s[i]))
+			return false;
+	return s[17] == '\0';
+}
+
+/*
+ * A machine of which only the disks are known has the NICs that --nic names;
+ * else the guest would wait for addresses that its virtual NICs don't have.
+ */
+static int
+add_nics(const struct fy_job *job, struct fy_machine *m, struct fy_error *err)
+{
+	bool known = m->n_nics > 0;
+	struct fy_machine_nic *nic;
+	size_t i;
+
+	for (i = 0; i < job->n_nics; i++) {
+		const struct fy_job_pair *p = &job->nics[i];
+
+		if (!is_mac(p->value))
+			return fy_error_set(err, FY_E_USAGE, 0,
+					    "--nic %s=%s: that is no MAC",
+					    p->key, p->value);
+		if (known || has_mac(m, p->value))
+			continue;
+		nic = fy_machine_add_nic(m, err);
+		if (nic == NULL)
+			return -1;
+		nic->name = strdup(p->key);
+		nic->kind = strdup("ethernet");
+		nic->mac = strdup(p->value);
+		nic->permanent_mac = strdup(p->value);
+		if (nic->name == NULL || nic->kind == NULL ||
+		    nic->mac == NULL || nic->permanent_mac == NULL)
+			return fy_error_nomem(err);
+	}
+	return 0;
+}
+
 int
 fy_job_machine(const struct fy_job *job, struct fy_machine **ret,
 	       struct fy_error *err)
@@ -144,7 +202,7 @@ fy_job_machine(const struct fy_job *job, struct fy_machine **ret,
 	}
 	if (job->memory_bytes != 0)
 		m->memory_bytes = job->memory_bytes;
-	if (apply_networks(job, m, err) == -1)
+	if (add_nics(job, m, err) == -1 || apply_networks(job, m, err) == -1)
 		return -1;
 	*ret = fy_steal_ptr(&m);
 	return 0;

@@ -76,6 +76,33 @@ understood(void)
 	CHECK(m->memory_bytes == UINT64_C(1073741824));
 }
 
+/* Of an image only the disks are known: --nic makes the NICs. */
+static void
+nics_of_an_image(void)
+{
+	fy_autojson json_t *j = good_json();
+	struct fy_error err = { 0 };
+	FY_AUTO(job) struct fy_job *job = NULL;
+	FY_AUTO(job) struct fy_job *odd = NULL;
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	FY_AUTO(machine) struct fy_machine *none = NULL;
+
+	json_object_del(j, "machine");
+	job = parse(j, &err);
+	CHECK(job != NULL);
+	CHECK_OK(fy_job_machine(job, &m, &err));
+	CHECK(m->n_nics == 1 && fy_streq(m->nics[0].name, "enp0s5"));
+	CHECK(fy_streq(m->nics[0].permanent_mac, "52:54:00:00:00:01"));
+	CHECK(fy_streq(m->nics[0].network, "lan"));
+
+	CHECK(json_object_set_new(j, "nics", json_pack("{s:s}", "a", "b")) ==
+	      0);
+	odd = parse(j, &err);
+	CHECK(odd != NULL);
+	CHECK(fy_job_machine(odd, &none, &err) == -1 &&
+	      err.code == FY_E_USAGE && none == NULL);
+}
+
 /* 'path' of members ("disks.0.size_bytes") set to the JSON in 'value'. */
 static void
 refused(const char *path, const char *value, enum fy_error_code code)
@@ -190,6 +217,7 @@ int
 main(void)
 {
 	understood();
+	nics_of_an_image();
 	lies();
 	too_many();
 	unknown_nic();
