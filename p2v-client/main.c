@@ -65,6 +65,15 @@ static const struct fy_command commands[] = {
 	{ .name = NULL },
 };
 
+/* Without a command: the dialog, which proposes what is given here. */
+static const struct fy_command bare = {
+	.name = "",
+	.arguments = "",
+	.summary = "",
+	.options = fy_client_convert_table,
+	.common = fy_client_common_table,
+};
+
 static const struct fy_program program = {
 	.name = "p2v-client",
 	.summary = "carry a machine from iron to a virtual machine",
@@ -72,6 +81,8 @@ static const struct fy_program program = {
 	.commands = commands,
 	.options_new = options_new,
 	.options_free = options_free,
+	.run_bare = fy_client_dialog,
+	.bare = &bare,
 };
 
 int
