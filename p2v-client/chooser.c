@@ -5,9 +5,10 @@
  * link) is in the numbers.  The first SKIP_BYTES of each probe are not
  * counted, for they only fill buffers or are slowed by what was sent before.
  *
- * When the link blocks most of the time during the zstd probe, sending plain
- * bytes can't be faster, and is not tried; and when the processors could do
- * SPARE times what the link takes, zstd:3 is worth it.
+ * How long the link blocks says nothing by itself: the cause may be the
+ * server's processors just as well.  But a link that carries as few bytes a
+ * second either way is slow, and zstd:3 is worth it if the processors could do
+ * SPARE times as much.
  */
 #include "p2v-client/chooser.h"
 
@@ -20,7 +21,7 @@
 #define SKIP_BYTES (UINT64_C(16) << 20)
 #define GIVE_UP_NS UINT64_C(2000000000)
 #define SPARE	   4.0
-#define BLOCKED	   0.8
+#define SLOW_LINK  30e6 /* bytes a second */
 #define MB	   1e6
 
 void
@@ -87,31 +88,23 @@ choose(struct fy_chooser *c, enum fy_codec codec, int level)
 	c->probe = FY_PROBE_OVER;
 }
 
-/* The link was waited for nearly all the time: no need to try without. */
-static void
-judge_zstd(struct fy_chooser *c)
+/*
+ * Whether the link alone is the limit: as many bytes a second went over it
+ * with zstd:1 as without, they are few, and the processors could do much more.
+ */
+static bool
+is_slow_link(const struct fy_chooser *c)
 {
-	const struct fy_probe_measure *m = &c->measures[FY_PROBE_ZSTD];
-	double rate = rate_of(m), elapsed, blocked, could;
-	int level;
+	const struct fy_probe_measure *z = &c->measures[FY_PROBE_ZSTD];
+	const struct fy_probe_measure *n = &c->measures[FY_PROBE_NONE];
+	double with = rate_of(z), without = rate_of(n), could, wire;
 
-	if (rate <= 0 || (double)m->wire > 0.97 * (double)m->raw)
-		return;
-	elapsed = (double)(m->end_ns - m->start_ns);
-	blocked = (double)(m->blocked_end_ns - m->blocked_start_ns) / elapsed;
-	if (blocked < BLOCKED)
-		return;
-	could = m->cpu_ns == 0
-			? 0
-			: (double)m->raw * 1e9 * c->workers / (double)m->cpu_ns;
-	level = could > SPARE * rate ? 3 : 1;
-	choose(c, FY_CODEC_ZSTD, level);
-	snprintf(c->why, sizeof(c->why),
-		 "compression: zstd:%d, for the link is the bottleneck (%.0f "
-		 "MB/s of disk with zstd:1 at %.0f %% of the size; the "
-		 "processors could do %.0f MB/s)",
-		 level, rate / MB, 100.0 * (double)m->wire / (double)m->raw,
-		 could / MB);
+	if (z->cpu_ns == 0 || z->raw == 0)
+		return false;
+	could = (double)z->raw * 1e9 * c->workers / (double)z->cpu_ns;
+	wire = with * (double)z->wire / (double)z->raw;
+	return without < SLOW_LINK && wire < 1.5 * without &&
+	       could > SPARE * with;
 }
 
 static void
@@ -121,16 +114,21 @@ judge_both(struct fy_chooser *c)
 	const struct fy_probe_measure *n = &c->measures[FY_PROBE_NONE];
 	double with = rate_of(z), without = rate_of(n), least = 1.03;
 	bool zstd;
+	int level;
 
 	/* What hardly shrinks is not worth the work. */
 	if ((double)z->wire > 0.95 * (double)z->raw)
 		least = 0.97;
 	zstd = without < least * with;
-	choose(c, zstd ? FY_CODEC_ZSTD : FY_CODEC_NONE, 1);
+	level = zstd && is_slow_link(c) ? 3 : 1;
+	choose(c, zstd ? FY_CODEC_ZSTD : FY_CODEC_NONE, level);
 	snprintf(c->why, sizeof(c->why),
 		 "compression: %s, for the first data went at %.0f MB/s with "
 		 "zstd:1 (%.0f %% of the size) and at %.0f MB/s without",
-		 zstd ? "zstd:1" : "none", with / MB,
+		 !zstd	      ? "none"
+		 : level == 3 ? "zstd:3"
+			      : "zstd:1",
+		 with / MB,
 		 z->raw == 0 ? 100.0 : 100.0 * (double)z->wire / (double)z->raw,
 		 without / MB);
 }
@@ -141,14 +139,13 @@ is_hopeless(const struct fy_chooser *c)
 {
 	const struct fy_probe_measure *n = &c->measures[FY_PROBE_NONE];
 
-	return n->start_ns != 0 && n->end_ns - n->start_ns > GIVE_UP_NS &&
+	return n->end_ns - n->start_ns > GIVE_UP_NS &&
 	       rate_of(n) < rate_of(&c->measures[FY_PROBE_ZSTD]) / 2;
 }
 
 void
 fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe, uint64_t stamped,
-		uint64_t raw, uint64_t wire, uint64_t cpu_ns, uint64_t now_ns,
-		uint64_t blocked_ns)
+		uint64_t raw, uint64_t wire, uint64_t cpu_ns, uint64_t now_ns)
 {
 	struct fy_probe_measure *m;
 
@@ -160,23 +157,24 @@ fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe, uint64_t stamped,
 	m = &c->measures[probe];
 	m->seen += stamped;
 	if (m->start_ns == 0) {
-		if (m->seen < SKIP_BYTES)
-			return;
 		m->start_ns = m->end_ns = now_ns;
-		m->blocked_start_ns = m->blocked_end_ns = blocked_ns;
 		return;
 	}
 	m->raw += raw;
 	m->wire += wire;
 	m->cpu_ns += cpu_ns;
 	m->end_ns = now_ns;
-	m->blocked_end_ns = blocked_ns;
-	if (probe == FY_PROBE_ZSTD) {
-		if (m->seen >= FY_PROBE_BYTES)
-			judge_zstd(c);
-	} else if (m->seen >= FY_PROBE_BYTES || is_hopeless(c)) {
-		judge_both(c);
+	if (!m->skipped && m->seen >= SKIP_BYTES) {
+		/* The buffers are full: measure from here. */
+		m->skipped = true;
+		if (probe == FY_PROBE_ZSTD || !is_hopeless(c)) {
+			m->raw = m->wire = m->cpu_ns = 0;
+			m->start_ns = now_ns;
+		}
 	}
+	if (probe == FY_PROBE_NONE &&
+	    (m->seen >= FY_PROBE_BYTES || is_hopeless(c)))
+		judge_both(c);
 }
 
 const char *

@@ -11,8 +11,8 @@
 
 /*
  * Chooses the compression of the wire.  --compress auto: the first
- * FY_PROBE_BYTES of used data go with zstd:1, the next with none (unless the
- * link is plainly the bottleneck), and the faster of the two stays.
+ * FY_PROBE_BYTES of used data go with zstd:1, the next with none, and the
+ * faster of the two stays.
  */
 #define FY_PROBE_BYTES (UINT64_C(64) << 20)
 
@@ -23,7 +23,7 @@ struct fy_probe_measure {
 	uint64_t seen;		    /* raw bytes that came back */
 	uint64_t raw, wire, cpu_ns; /* since 'start_ns' */
 	uint64_t start_ns, end_ns;  /* 0: not begun */
-	uint64_t blocked_start_ns, blocked_end_ns;
+	bool skipped;		    /* the first of it is out of the measure */
 };
 
 struct fy_chooser {
@@ -53,12 +53,11 @@ struct fy_choice fy_chooser_next(struct fy_chooser *c, uint64_t raw);
 /*
  * They came out: of 'stamped' bytes (as given to fy_chooser_next) 'raw' were
  * not zero, and were sent as 'wire' bytes, compressed in 'cpu_ns' of
- * processor time; now it is 'now_ns', and the link has been waited for
- * 'blocked_ns' in all.  The consumer's thread.
+ * processor time; now it is 'now_ns'.  The consumer's thread.
  */
 void fy_chooser_sent(struct fy_chooser *c, enum fy_probe probe,
 		     uint64_t stamped, uint64_t raw, uint64_t wire,
-		     uint64_t cpu_ns, uint64_t now_ns, uint64_t blocked_ns);
+		     uint64_t cpu_ns, uint64_t now_ns);
 
 /* Once, when the choice has been made: a sentence for the log; else NULL. */
 const char *fy_chooser_tell(struct fy_chooser *c);

@@ -265,8 +265,7 @@ consume_units(void *ctx, void *arg, struct fy_error *err)
 		atomic_store(&p->copy->progress->sent,
 			     fy_peer_sent_bytes(p->copy->peer));
 	fy_chooser_sent(p->copy->chooser, job->choice.probe, stamped, raw, wire,
-			job->cpu_ns, fy_clock_ns(),
-			fy_peer_blocked_ns(p->copy->peer));
+			job->cpu_ns, fy_clock_ns());
 	told = fy_chooser_tell(p->copy->chooser);
 	if (told != NULL)
 		fy_log_info(p->copy->log, "%s", told);

@@ -734,12 +734,6 @@ fy_peer_sent_bytes(const struct fy_peer *s)
 	return fy_transport_sent(s->transport);
 }
 
-uint64_t
-fy_peer_blocked_ns(const struct fy_peer *s)
-{
-	return fy_transport_blocked_ns(s->transport);
-}
-
 void
 fy_peer_close(struct fy_peer *s, const struct fy_error *why)
 {

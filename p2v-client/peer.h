@@ -89,7 +89,6 @@ int fy_peer_error(struct fy_peer *s, struct fy_error *err);
 
 void fy_peer_set_progress(struct fy_peer *s, struct fy_progress *p);
 uint64_t fy_peer_sent_bytes(const struct fy_peer *s);
-uint64_t fy_peer_blocked_ns(const struct fy_peer *s);
 
 /* Say why it ends ('why' NULL: it is done), close.  NULL is fine. */
 void fy_peer_close(struct fy_peer *s, const struct fy_error *why);

@@ -15,9 +15,9 @@ struct machine {
 	double ratio;	     /* size after / before */
 };
 
-/* Seconds for one batch, and how much of them the link blocks. */
+/* Seconds for one batch. */
 static double
-batch_seconds(const struct machine *m, bool zstd, double *ret_blocked)
+batch_seconds(const struct machine *m, bool zstd)
 {
 	double bytes = (double)BATCH, read = bytes / m->source;
 	double link = bytes * (zstd ? m->ratio : 1) / m->link;
@@ -25,7 +25,6 @@ batch_seconds(const struct machine *m, bool zstd, double *ret_blocked)
 
 	if (cpu > most)
 		most = cpu;
-	*ret_blocked = link > most ? link : 0;
 	return link > most ? link : most;
 }
 
@@ -33,7 +32,7 @@ batch_seconds(const struct machine *m, bool zstd, double *ret_blocked)
 static enum fy_codec
 play(const struct machine *m, unsigned batches, int *ret_level)
 {
-	double now = 1, blocked = 0, b;
+	double now = 1;
 	struct fy_choice queue[8], c = { .codec = FY_CODEC_NONE };
 	struct fy_chooser chooser;
 	unsigned i, told = 0;
@@ -46,16 +45,14 @@ play(const struct machine *m, unsigned batches, int *ret_level)
 		c = queue[i % 8];
 		zstd = c.codec == FY_CODEC_ZSTD;
 		if (i >= 8) {
-			now += batch_seconds(m, zstd, &b);
-			blocked += b;
+			now += batch_seconds(m, zstd);
 			fy_chooser_sent(
 				&chooser, c.probe, BATCH, BATCH,
 				(uint64_t)((double)BATCH *
 					   (zstd ? m->ratio : 1)),
 				(uint64_t)(zstd ? (double)BATCH * 2e9 / m->zstd
 						: 0),
-				(uint64_t)(now * 1e9),
-				(uint64_t)(blocked * 1e9));
+				(uint64_t)(now * 1e9));
 			why = fy_chooser_tell(&chooser);
 			told += why != NULL;
 		}

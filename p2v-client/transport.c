@@ -57,7 +57,7 @@ struct fy_transport {
 	double allowance;      /* bytes, when the rate is limited */
 	uint64_t allowance_at; /* ns */
 
-	_Atomic uint64_t sent, blocked_ns;
+	_Atomic uint64_t sent;
 };
 
 static void
@@ -350,7 +350,7 @@ static void
 wait_for_work(struct fy_transport *t, bool want_write, bool limited)
 {
 	struct pollfd fds[FY_REMOTE_POLLFDS + 2];
-	uint64_t drain, before = fy_clock_ns();
+	uint64_t drain;
 	int n;
 
 	fds[0] = (struct pollfd){ .fd = t->wake, .events = POLLIN };
@@ -365,8 +365,6 @@ wait_for_work(struct fy_transport *t, bool want_write, bool limited)
 	    read(t->wake, &drain, sizeof(drain)) == -1) {
 		/* Somebody else's wake-up was counted together with it. */
 	}
-	if (want_write)
-		atomic_fetch_add(&t->blocked_ns, fy_clock_ns() - before);
 }
 
 static void *
@@ -476,12 +474,6 @@ uint64_t
 fy_transport_sent(const struct fy_transport *t)
 {
 	return atomic_load(&t->sent);
-}
-
-uint64_t
-fy_transport_blocked_ns(const struct fy_transport *t)
-{
-	return atomic_load(&t->blocked_ns);
 }
 
 void

@@ -66,10 +66,8 @@ int fy_transport_send_frame(struct fy_transport *t, struct fy_wire_header *h,
 void fy_transport_goodbye(struct fy_transport *t, const struct fy_error *why,
 			  unsigned ms);
 
-/* Bytes given to the link so far; nanoseconds spent waiting for it to take
- * more. */
+/* Bytes given to the link so far. */
 uint64_t fy_transport_sent(const struct fy_transport *t);
-uint64_t fy_transport_blocked_ns(const struct fy_transport *t);
 
 /* Ends the thread and closes the link.  NULL is fine. */
 void fy_transport_free(struct fy_transport *t);
