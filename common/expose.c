@@ -296,6 +296,7 @@ find_path(struct fy_exposed *e, struct fy_error *err)
 {
 	fy_autofree char *file = fy_format(err, "%s/" FILE_NAME, e->dir);
 	int mode = fy_volume_is_writable(e->volume) ? O_RDWR : O_RDONLY;
+	int flushed;
 
 	if (file == NULL)
 		return -1;
@@ -303,6 +304,11 @@ find_path(struct fy_exposed *e, struct fy_error *err)
 	if (e->fd == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot open '%s'",
 				    file);
+	/* One FLUSH is answered (with ENOSYS) now, so that the last close needs
+	 * no thread any more. */
+	flushed = dup(e->fd);
+	if (flushed != -1)
+		close(flushed);
 	if (detach(e)) {
 		e->path = fy_format(err, "/proc/%ld/fd/%d", (long)getpid(),
 				    e->fd);
@@ -329,10 +335,9 @@ end_thread(struct fy_exposed *e)
 static void
 dismantle(struct fy_exposed *e)
 {
-	/* The close sends a FLUSH that the thread must answer. */
+	end_thread(e);
 	if (e->fd >= 0)
 		close(e->fd);
-	end_thread(e);
 	if (e->mounted)
 		fuse_session_unmount(e->session);
 	if (e->session != NULL)
@@ -396,8 +401,6 @@ fy_exposed_close(struct fy_exposed *e, struct fy_error *err)
 
 	if (e == NULL)
 		return 0;
-	if (e->fd >= 0)
-		close(fy_steal_fd(&e->fd));
 	end_thread(e);
 	failed = e->failed;
 	dismantle(e);

@@ -79,6 +79,28 @@ ext_close(void *h, bool commit, struct fy_error *err)
 	return r;
 }
 
+/* What e2fsck has to say, without its progress: the start of it. */
+static void
+summarise(const char *out, char *ret, size_t ret_size)
+{
+	size_t used = 0, len;
+
+	for (; out != NULL && *out != '\0'; out += len + (out[len] == '\n')) {
+		len = strcspn(out, "\n");
+		if (len == 0 || strncmp(out, "Pass ", 5) == 0)
+			continue;
+		if (used + len + 3 > ret_size)
+			break;
+		if (used > 0) {
+			ret[used++] = ';';
+			ret[used++] = ' ';
+		}
+		memcpy(ret + used, out, len);
+		used += len;
+	}
+	ret[used] = '\0';
+}
+
 /* Run e2fsck with these options; '*ret_status' is its exit status. */
 static int
 run_e2fsck(struct fy_volume *v, const char *how, const char *extended,
@@ -93,7 +115,7 @@ run_e2fsck(struct fy_volume *v, const char *how, const char *extended,
 	struct fy_subprocess_result result = { 0 };
 	struct fy_tool_path *t = NULL;
 	const char *argv[6];
-	size_t n = 0, len;
+	size_t n = 0;
 	int r;
 
 	if (fy_tool_path_open(v, NULL, &t, err) == -1)
@@ -108,18 +130,8 @@ run_e2fsck(struct fy_volume *v, const char *how, const char *extended,
 	argv[n] = NULL;
 	r = fy_subprocess_run(argv, &options, &result, err);
 	if (r == 0) {
-		const char *out = result.out == NULL ? "" : result.out;
-
 		*ret_status = result.status;
-		len = strlen(out);
-		while (len > 0 && out[len - 1] == '\n')
-			len--;
-		if (len >= tail_size) {
-			out += len - tail_size + 1;
-			len = tail_size - 1;
-		}
-		memcpy(ret_tail, out, len);
-		ret_tail[len] = '\0';
+		summarise(result.out, ret_tail, tail_size);
 		if (result.status >= 8)
 			r = fy_error_set(err, FY_E_CHILD, 0,
 					 "e2fsck failed (status %d): %s %s",
@@ -191,7 +203,7 @@ static int
 ext_verify(struct fy_volume *v, struct fy_volume *before, char **ret_note,
 	   struct fy_error *err)
 {
-	char tail[300];
+	char tail[300], other[300];
 	bool clean, was_clean;
 
 	if (has_quota(v) && preen(v, err) == -1)
@@ -200,7 +212,7 @@ ext_verify(struct fy_volume *v, struct fy_volume *before, char **ret_note,
 		return -1;
 	if (clean)
 		return 0;
-	if (check(before, &was_clean, tail, sizeof(tail), err) == -1)
+	if (check(before, &was_clean, other, sizeof(other), err) == -1)
 		return -1;
 	if (was_clean)
 		return fy_error_set(err, FY_E_CORRUPT, 0,
@@ -524,6 +536,25 @@ write_content(struct ext *x, ext2_ino_t ino, uint64_t keep, const void *data,
 	return code != 0 ? code : closed;
 }
 
+/* Make inline data move to a block, by writing more than fits. */
+static errcode_t
+expand_inline(struct ext *x, ext2_ino_t ino)
+{
+	static const char zeros[4096];
+	ext2_file_t file = NULL;
+	errcode_t code, closed;
+	unsigned put = 0;
+
+	code = ext2fs_file_open(x->fs, ino, EXT2_FILE_WRITE, &file);
+	if (code != 0)
+		return code;
+	code = ext2fs_file_llseek(file, 0, EXT2_SEEK_END, NULL);
+	if (code == 0)
+		code = ext2fs_file_write(file, zeros, sizeof(zeros), &put);
+	closed = ext2fs_file_close(file);
+	return code != 0 ? code : closed;
+}
+
 static errcode_t
 touch(struct ext *x, ext2_ino_t ino)
 {
@@ -566,7 +597,11 @@ ext_write(void *h, const char *path, uint64_t keep, const void *data,
 	if (keep > EXT2_I_SIZE(&inode) || keep > MAX_FILE_BYTES)
 		return fy_error_set(err, FY_E_FORMAT, 0, "'%s' is too short",
 				    path);
-	code = write_content(x, ino, keep, data, len);
+	/* Shortening inline data leaves what e2fsck complains about, so the
+	 * content gets a block of its own first. */
+	code = inode.i_flags & EXT4_INLINE_DATA_FL ? expand_inline(x, ino) : 0;
+	if (code == 0)
+		code = write_content(x, ino, keep, data, len);
 	if (code == 0)
 		code = touch(x, ino);
 	if (code != 0)

@@ -36,7 +36,7 @@ static const char *const mtools_env[] = { "MTOOLS_SKIP_CHECK=1",
 
 static int
 run(const char *const *argv, const void *in, size_t in_len, size_t max,
-    struct fy_subprocess_result *ret, struct fy_error *err)
+    uint64_t accept, struct fy_subprocess_result *ret, struct fy_error *err)
 {
 	struct fy_subprocess_options o = {
 		.stdin_data = in,
@@ -44,6 +44,7 @@ run(const char *const *argv, const void *in, size_t in_len, size_t max,
 		.capture_max = max,
 		.env = mtools_env,
 		.timeout_s = 600,
+		.accept = accept,
 	};
 
 	return fy_subprocess_run(argv, &o, ret, err);
@@ -79,8 +80,12 @@ load(struct fat *f, struct fy_error *err)
 	const char *line, *end;
 	int r = 0;
 
-	if (run(argv, NULL, 0, MAX_LISTING, &res, err) == -1)
+	if (run(argv, NULL, 0, MAX_LISTING, 2, &res, err) == -1)
 		return -1;
+	/* An empty one is "not found" to mdir. */
+	if (res.status == 1 &&
+	    (res.out_len > 0 || strstr(res.err_tail, "not found") == NULL))
+		r = fy_error_set(err, FY_E_FORMAT, 0, "mdir: %s", res.err_tail);
 	for (line = res.out; r == 0 && line != NULL && *line != '\0';
 	     line = *end == '\0' ? end : end + 1) {
 		end = line + strcspn(line, "\n");
@@ -198,7 +203,7 @@ read_whole(struct fat *f, const char *path, struct fy_error *err)
 	if (f->path != NULL && strcasecmp(f->path, path) == 0)
 		return 0;
 	forget(f);
-	if (run(argv, NULL, 0, MAX_FILE, &res, err) == -1)
+	if (run(argv, NULL, 0, MAX_FILE, 0, &res, err) == -1)
 		return -1;
 	f->data = res.out;
 	f->len = res.out_len;
@@ -297,7 +302,7 @@ put_file(struct fat *f, const char *path, const void *data, size_t len,
 	if (name == NULL)
 		return -1;
 	forget(f);
-	if (run(argv, data, len, 0, NULL, err) == -1)
+	if (run(argv, data, len, 0, 0, NULL, err) == -1)
 		return -1;
 	/* mcopy says little about a full disk: believe what can be read. */
 	if (read_whole(f, path, err) == -1)
@@ -351,7 +356,7 @@ fat_create(void *h, const char *path, const struct fy_guest_stat *st,
 	if (entry == NULL)
 		return -1;
 	if (st->type == FY_GUEST_DIR) {
-		if (run(argv, NULL, 0, 0, NULL, err) == -1)
+		if (run(argv, NULL, 0, 0, 0, NULL, err) == -1)
 			return -1;
 	} else if (put_file(f, path, data, len, err) == -1) {
 		return -1;
@@ -369,7 +374,7 @@ fat_free_bytes(void *h, uint64_t *ret, struct fy_error *err)
 	const char *p, *line;
 	uint64_t n = 0;
 
-	if (run(argv, NULL, 0, MAX_LISTING, &res, err) == -1)
+	if (run(argv, NULL, 0, MAX_LISTING, 0, &res, err) == -1)
 		return -1;
 	p = res.out == NULL ? NULL : strstr(res.out, " bytes free");
 	if (p == NULL) {

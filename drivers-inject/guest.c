@@ -515,6 +515,9 @@ create(struct fy_guest *g, const char *path, const struct fy_guest_stat *st,
 		return fy_error_set(err, FY_E_EXISTS, 0,
 				    "the guest has '%s' already", path);
 	m = mount_of(g, real, &rel);
+	if (m == NULL || m->handle == NULL)
+		return fy_error_set(err, FY_E_NOTFOUND, 0,
+				    "the guest has no root");
 	m->written = true;
 	if (m->driver->create(m->handle, rel, st, data, len, err) == -1)
 		return fy_error_prefix(err, "creating '%s'", path);

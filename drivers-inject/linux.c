@@ -223,6 +223,28 @@ fy_linux_extras_release(struct fy_linux_extras *e)
 	e->items = NULL;
 }
 
+/* When fstab knows the root by its UUID, the first root= of grub.cfg may still
+ * tell which disk was /dev/sda. */
+static int
+anchor_by_grub(struct fy_system *s, struct fy_error *err)
+{
+	fy_autofree char *text = NULL;
+	fy_autofree char *name = NULL;
+	const char *p;
+	size_t len;
+
+	if (fy_guest_read(s->guest, "boot/grub/grub.cfg", MAX_CONFIG, &text,
+			  &len, NULL) == -1 ||
+	    (p = strstr(text, " root=/dev/")) == NULL)
+		return 0;
+	p += 6;
+	name = strndup(p, strcspn(p, " \t\r\n\"'"));
+	if (name == NULL)
+		return fy_error_nomem(err);
+	return fy_devices_anchor(s->disks->devices, name, s->disk,
+				 s->root->number, err);
+}
+
 int
 fy_linux_inject(struct fy_system *s, struct fy_error *err)
 {
@@ -232,7 +254,7 @@ fy_linux_inject(struct fy_system *s, struct fy_error *err)
 					     .root_spec = root };
 	struct fy_linux_extras extras = { 0 };
 	size_t i;
-	int r = 0;
+	int r = anchor_by_grub(s, err);
 
 	for (i = 0; r == 0 && i < sizeof(rules) / sizeof(*rules); i++)
 		r = edit_matching(s, &rules[i], &ctx, err);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Old device names in text files: tables of before and after, on machines of
+ * one and of several disks.
+ */
+#include "common/test.h"
+
+#include <stdlib.h>
+
+#include "common/bytes.h"
+#include "common/cleanup.h"
+#include "drivers-inject/linux-edit.h"
+
+#define V(num, fs, id, part)                                                   \
+	{                                                                      \
+		.path = (char *)(uintptr_t) "p" #num, .number = num,           \
+		.filesystem = (char *)(uintptr_t)fs,                           \
+		.uuid = (char *)(uintptr_t)id,                                 \
+		.partuuid = (char *)(uintptr_t)part                            \
+	}
+
+static struct fy_disk_volume sda[] = {
+	V(1, "ext4", "aaaa-1", "1234-01"),
+	V(2, "swap", "aaaa-2", "1234-02"),
+	V(3, NULL, NULL, "1234-03"),
+	V(5, "crypto_LUKS", "aaaa-5", "1234-05"),
+	V(6, "ext4", "dddd", "1234-06"),
+};
+static struct fy_disk_volume sdb[] = {
+	V(1, "ext4", "bbbb-1", "5678-01"),
+	V(2, "ext4", "dddd", "5678-02"), /* the same UUID as sda6 */
+	V(3, "vfat", "C0-FFEE", "5678-03"),
+};
+static struct fy_disk_map map_a = { .volumes = sda, .n_volumes = 5 };
+static struct fy_disk_map map_b = { .volumes = sdb, .n_volumes = 3 };
+static struct fy_disk_map *const both[] = { &map_a, &map_b };
+static struct fy_error err;
+
+struct row {
+	enum fy_edit_kind kind;
+	const char *before;
+	const char *after;   /* NULL: unchanged */
+	const char *unknown; /* NULL: none; else the first */
+};
+
+static const struct row rows[] = {
+	{ FY_EDIT_FSTAB, "/dev/sda1\t/  ext4 errors=remount-ro 0 1\n",
+	  "UUID=aaaa-1\t/  ext4 errors=remount-ro 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "# /dev/sda1 / ext4 x\n  /dev/sda2 none swap sw 0 0",
+	  "# /dev/sda1 / ext4 x\n  UUID=aaaa-2 none swap sw 0 0", NULL },
+	{ FY_EDIT_FSTAB, "UUID=x / ext4 defaults 0 0\nproc /proc proc d 0 0\n",
+	  NULL, NULL },
+	{ FY_EDIT_FSTAB, "/dev/mapper/vg-root / ext4 d 0 0\r\n", NULL, NULL },
+	/* Both have the UUID dddd. */
+	{ FY_EDIT_FSTAB, "/dev/sda6 /a ext4 d 0 2\n/dev/sdb2 /b ext4 d 0 2\n",
+	  "PARTUUID=1234-06 /a ext4 d 0 2\nPARTUUID=5678-02 /b ext4 d 0 2\n",
+	  NULL },
+	/* Another type than it says: nothing is guessed. */
+	{ FY_EDIT_FSTAB, "/dev/sda2 /x ext4 d 0 0\n", NULL, "/dev/sda2" },
+	{ FY_EDIT_FSTAB, "/dev/sdc1 /x ext4 d 0 0\n", NULL, "/dev/sdc1" },
+	{ FY_EDIT_FSTAB, "/dev/sr0 /media iso9660 d 0 0\n", NULL, NULL },
+	{ FY_EDIT_FSTAB, "/dev/sdb3 /boot/efi vfat umask=0077 0 1\n",
+	  "UUID=C0-FFEE /boot/efi vfat umask=0077 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "/dev/hda1 / ext3 d 0 1\n",
+	  "UUID=aaaa-1 / ext3 d 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "/dev/nvme0n1p1 / ext4 d 0 1\n",
+	  "UUID=aaaa-1 / ext4 d 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "/dev/cciss/c0d1p1 /x ext4 d 0 1\n",
+	  "UUID=bbbb-1 /x ext4 d 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "/dev/mmcblk0p1 / ext4 d 0 1\n",
+	  "UUID=aaaa-1 / ext4 d 0 1\n", NULL },
+	{ FY_EDIT_FSTAB, "/dev/disk/by-uuid/aaaa-1 / ext4 d 0 1\n", NULL,
+	  NULL },
+	{ FY_EDIT_FSTAB, "", NULL, NULL },
+
+	{ FY_EDIT_CRYPTTAB, "luks /dev/sda5 none luks,discard\n",
+	  "luks UUID=aaaa-5 none luks,discard\n", NULL },
+	{ FY_EDIT_CRYPTTAB, "swap /dev/sda3 /dev/urandom swap,cipher=x\n",
+	  "swap PARTUUID=1234-03 /dev/urandom swap,cipher=x\n", NULL },
+	/* Plain dm-crypt never gets a UUID, even where one is found. */
+	{ FY_EDIT_CRYPTTAB, "s\t/dev/sda2\t/dev/urandom\tswap\n",
+	  "s\tPARTUUID=1234-02\t/dev/urandom\tswap\n", NULL },
+	{ FY_EDIT_CRYPTTAB, "p /dev/sda5 none plain\n",
+	  "p PARTUUID=1234-05 none plain\n", NULL },
+	{ FY_EDIT_CRYPTTAB, "#p /dev/sda5 none plain\n", NULL, NULL },
+
+	{ FY_EDIT_ARGUMENTS,
+	  "\tlinux\t/boot/vmlinuz root=/dev/sda1 ro  resume=/dev/sda2 quiet\n",
+	  "\tlinux\t/boot/vmlinuz root=UUID=aaaa-1 ro  resume=UUID=aaaa-2 "
+	  "quiet\n",
+	  NULL },
+	{ FY_EDIT_ARGUMENTS, "set root='hd0,msdos1'\nset root=(hd0,1)\n", NULL,
+	  NULL },
+	{ FY_EDIT_ARGUMENTS, "linux /vmlinuz root=UUID=1 xroot=/dev/sda1\n",
+	  NULL, NULL },
+	{ FY_EDIT_ARGUMENTS, "linux /vmlinuz root=/dev/sda2x\n", NULL, NULL },
+	{ FY_EDIT_ARGUMENTS, "# linux /vmlinuz root=/dev/sda1\n", NULL, NULL },
+	{ FY_EDIT_ARGUMENTS, "# kopt=root=/dev/sda1 ro\n",
+	  "# kopt=root=UUID=aaaa-1 ro\n", NULL },
+	{ FY_EDIT_ARGUMENTS, "RESUME=/dev/sda2\n", "RESUME=UUID=aaaa-2\n",
+	  NULL },
+	{ FY_EDIT_ARGUMENTS, "RESUME=none\n", NULL, NULL },
+	{ FY_EDIT_ARGUMENTS,
+	  "linux /v cryptopts=target=c,source=/dev/sda5,key=none\n",
+	  "linux /v cryptopts=target=c,source=UUID=aaaa-5,key=none\n", NULL },
+	{ FY_EDIT_ARGUMENTS, "kernel_cmdline=\"root=/dev/sda1\"",
+	  "kernel_cmdline=\"root=UUID=aaaa-1\"", NULL },
+	{ FY_EDIT_ARGUMENTS, "root=/dev/sdz9", NULL, "/dev/sdz9" },
+	{ FY_EDIT_ARGUMENTS, "root=", NULL, NULL },
+
+	{ FY_EDIT_DEFAULT_GRUB,
+	  "GRUB_CMDLINE_LINUX=\"root=/dev/sda1 resume=/dev/sda2\"\n"
+	  "GRUB_DISABLE_LINUX_UUID=true\n#GRUB_DISABLE_LINUX_UUID=true\n",
+	  "GRUB_CMDLINE_LINUX=\"root=UUID=aaaa-1 resume=UUID=aaaa-2\"\n"
+	  "GRUB_DISABLE_LINUX_UUID=false\n#GRUB_DISABLE_LINUX_UUID=true\n",
+	  NULL },
+	{ FY_EDIT_DEFAULT_GRUB, "GRUB_DISABLE_LINUX_UUID=\"true\" # why",
+	  "GRUB_DISABLE_LINUX_UUID=\"false\" # why", NULL },
+
+	{ FY_EDIT_DEVICE_MAP, "(hd0)\t/dev/sda\n(hd1)\t/dev/sdb\n",
+	  "(hd0)\t/dev/vda\n(hd1)\t/dev/vdb\n", NULL },
+	{ FY_EDIT_DEVICE_MAP, "(fd0)\t/dev/fd0\n", NULL, NULL },
+
+	{ FY_EDIT_DEBCONF,
+	  "Name: grub-pc/install_devices\nTemplate: x\n"
+	  "Value: /dev/sda, /dev/sdb\nOwners: grub-pc\n\n"
+	  "Name: other\nValue: /dev/sda\n",
+	  "Name: grub-pc/install_devices\nTemplate: x\n"
+	  "Value: /dev/vda, /dev/vdb\nOwners: grub-pc\n\n"
+	  "Name: other\nValue: /dev/sda\n",
+	  NULL },
+
+	{ FY_EDIT_PATHS, "What=/dev/sda1\n[ -e /dev/sdb1 ] # /dev/sda1\n",
+	  "What=/dev/disk/by-uuid/aaaa-1\n[ -e /dev/disk/by-uuid/bbbb-1 ] # "
+	  "/dev/disk/by-uuid/aaaa-1\n",
+	  NULL },
+	{ FY_EDIT_LIST, "filter = [ \"a|/dev/sda1|\" ]\n", NULL, "/dev/sda1" },
+	{ FY_EDIT_LIST, "# /dev/sda1\nDEVICE partitions\n", NULL, NULL },
+};
+
+static void
+check_row(const struct row *r, const struct fy_edit_context *ctx)
+{
+	fy_autofree char *out = NULL;
+	struct fy_string_set unknown = { 0 };
+	size_t len = 0;
+
+	CHECK_OK(fy_edit_text(r->kind, ctx, r->before, strlen(r->before), &out,
+			      &len, &unknown, &err),
+		 &err);
+	if (r->after == NULL)
+		CHECK(out == NULL);
+	else
+		CHECK_STR(out, r->after);
+	if (r->unknown == NULL)
+		CHECK(unknown.n == 0);
+	else
+		CHECK_STR(unknown.n > 0 ? unknown.items[0] : NULL, r->unknown);
+	fy_string_set_release(&unknown);
+	if (out != NULL) { /* again, it changes nothing more */
+		fy_autofree char *twice = NULL;
+		struct fy_string_set none = { 0 };
+
+		CHECK_OK(fy_edit_text(r->kind, ctx, out, len, &twice, &len,
+				      &none, &err),
+			 &err);
+		CHECK(twice == NULL || r->kind == FY_EDIT_DEVICE_MAP);
+		fy_string_set_release(&none);
+	}
+}
+
+static void
+check_name(const struct fy_devices *d, const char *name, const char *want)
+{
+	fy_autofree char *is = NULL;
+	enum fy_device_kind kind =
+		fy_devices_translate(d, name, NULL, FY_DEVICE_SPEC, &is);
+
+	if (want == NULL)
+		CHECK(kind == FY_DEVICE_UNKNOWN);
+	else
+		CHECK_STR(is, want);
+}
+
+/* The order of sda, sdb ... is told by what is known. */
+static void
+test_order(void)
+{
+	static char sdb_path[] = "/dev/sdb", sdc_path[] = "/dev/sdc";
+	static char serial[] = "WD-12345", image[] = "/x";
+	struct fy_machine_disk disks[] = {
+		{ .path = sdb_path, .image = image },
+		{ .path = sdc_path, .serial = serial, .image = image },
+	};
+	struct fy_machine machine = { .disks = disks, .n_disks = 2 };
+	struct fy_devices *d;
+
+	/* The machine's paths hold: sda was not taken along. */
+	d = fy_devices_new(both, 2, &machine, &err);
+	check_name(d, "/dev/sdb1", "UUID=aaaa-1");
+	check_name(d, "/dev/sdc1", "UUID=bbbb-1");
+	check_name(d, "/dev/disk/by-id/ata-WDC_WD-12345-part1", "UUID=bbbb-1");
+	check_name(d, "/dev/disk/by-id/ata-OTHER-part1", NULL);
+	CHECK_OK(fy_devices_anchor(d, "/dev/sdb1", 0, 1, &err), &err);
+	check_name(d, "/dev/sdc1", "UUID=bbbb-1");
+	check_name(d, "/dev/sda1", NULL);
+	fy_devices_free(d);
+	/* They don't: the live system's stick was sda. */
+	d = fy_devices_new(both, 2, &machine, &err);
+	CHECK_OK(fy_devices_anchor(d, "/dev/sda1", 0, 1, &err), &err);
+	check_name(d, "/dev/sda2", "UUID=aaaa-2");
+	check_name(d, "/dev/sdb1", "UUID=bbbb-1");
+	check_name(d, "/dev/sdc1", NULL);
+	fy_devices_free(d);
+	/* The root is on the second disk. */
+	d = fy_devices_new(both, 2, NULL, &err);
+	CHECK_OK(fy_devices_anchor(d, "/dev/sda1", 1, 1, &err), &err);
+	check_name(d, "/dev/sda1", "UUID=bbbb-1");
+	check_name(d, "/dev/sdb1", NULL);
+	fy_devices_free(d);
+	/* One disk of several: sdb was left behind. */
+	d = fy_devices_new(both, 1, NULL, &err);
+	check_name(d, "/dev/sda1", "UUID=aaaa-1");
+	check_name(d, "/dev/sdb1", NULL);
+	check_name(d, "/dev/disk/by-path/pci-0-ata-1-part2", "UUID=aaaa-2");
+	fy_devices_free(d);
+}
+
+static void
+test_fstab(void)
+{
+	static const char text[] =
+		"# x\nUUID=1 / ext4\n/dev/sda1 /a\\040b ext4 "
+		"ro 0 0\nshort line\n\n";
+	struct fy_fstab_line *lines = NULL;
+	size_t n = 0;
+
+	CHECK_OK(fy_fstab_parse(text, sizeof(text) - 1, &lines, &n, &err),
+		 &err);
+	CHECK(n == 2);
+	if (n == 2) {
+		CHECK_STR(lines[0].fields[3], "defaults");
+		CHECK_STR(lines[1].fields[1], "/a b");
+		CHECK_STR(lines[1].fields[3], "ro");
+	}
+	fy_fstab_free(lines, n);
+}
+
+int
+main(void)
+{
+	struct fy_devices *d = fy_devices_new(both, 2, NULL, &err);
+	struct fy_edit_context ctx = { .devices = d,
+				       .root_spec = "UUID=aaaa-1" };
+	struct row no_uuid = { FY_EDIT_DEFAULT_GRUB,
+			       "GRUB_DISABLE_LINUX_UUID=true",
+			       "GRUB_DISABLE_LINUX_UUID=true\n"
+			       "GRUB_DISABLE_LINUX_PARTUUID=false\n",
+			       NULL };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		check_row(&rows[i], &ctx);
+	ctx.root_spec = "PARTUUID=1234-06";
+	{
+		fy_autofree char *out = NULL;
+		struct fy_string_set u = { 0 };
+		size_t len;
+
+		CHECK_OK(fy_edit_text(no_uuid.kind, &ctx, no_uuid.before,
+				      strlen(no_uuid.before), &out, &len, &u,
+				      &err),
+			 &err);
+		CHECK_STR(out, no_uuid.after);
+	}
+	fy_devices_free(d);
+	test_order();
+	test_fstab();
+	return test_result();
+}
