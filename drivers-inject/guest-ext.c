@@ -536,21 +536,28 @@ write_content(struct ext *x, ext2_ino_t ino, uint64_t keep, const void *data,
 	return code != 0 ? code : closed;
 }
 
-/* Make inline data move to a block, by writing more than fits. */
+/*
+ * Make inline data move to a block, by writing more than fits.  Two blocks are
+ * more than any inode holds and less than the three that libext2fs copies them
+ * into (it does not check).
+ */
 static errcode_t
 expand_inline(struct ext *x, ext2_ino_t ino)
 {
-	static const char zeros[4096];
+	fy_autofree char *zeros = calloc(2, x->fs->blocksize);
 	ext2_file_t file = NULL;
 	errcode_t code, closed;
 	unsigned put = 0;
 
+	if (zeros == NULL)
+		return EXT2_ET_NO_MEMORY;
 	code = ext2fs_file_open(x->fs, ino, EXT2_FILE_WRITE, &file);
 	if (code != 0)
 		return code;
 	code = ext2fs_file_llseek(file, 0, EXT2_SEEK_END, NULL);
 	if (code == 0)
-		code = ext2fs_file_write(file, zeros, sizeof(zeros), &put);
+		code = ext2fs_file_write(file, zeros, 2 * x->fs->blocksize,
+					 &put);
 	closed = ext2fs_file_close(file);
 	return code != 0 ? code : closed;
 }
