@@ -336,5 +336,8 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	/* The journal goes to NAME.job; nothing is read from it any more. */
 	fy_journal_close(s->journal);
 	s->journal = NULL;
-	return fy_commit_roll(s->dir, err);
+	if (fy_commit_roll(s->dir, err) == -1)
+		return -1;
+	fy_log_debug(s->log, "'%s' is done", s->job->name);
+	return 0;
 }

@@ -165,6 +165,8 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 	o.machine = s->job->machine != NULL ? m : NULL;
 	if (fy_inject(images->volumes, images->n, &o, ret, err) == -1)
 		return -1;
+	fy_log_debug(s->log, "injected: %zu changes",
+		     json_array_size(json_object_get(*ret, "changes")));
 	return fy_journal_set_stage(s->journal, "injected", err);
 }
 
@@ -212,10 +214,15 @@ finish_steps(struct fy_session *s, struct fy_error *err)
 	fy_autojson json_t *report = NULL;
 	fy_autojson json_t *systems = NULL;
 
+	fy_log_debug(s->log, "%" PRIu64 " units were received, all is covered",
+		     s->n_units);
 	if (finish_images(s, err) == -1)
 		return -1;
+	fy_log_debug(s->log, "the images' tables are written");
 	if (s->job->verify && fy_session_verify(s, err) == -1)
 		return -1;
+	if (s->job->verify)
+		fy_log_debug(s->log, "the images have been read back: as sent");
 	if (fy_stop_check(s->stop, err) == -1 ||
 	    inject_or_inspect(s, &report, &systems, err) == -1)
 		return -1;

@@ -491,6 +491,18 @@ prepare_images(struct fy_session *s, struct fy_error *err)
 	for (i = 0; i < s->n_disks; i++)
 		if (open_sink(s, i, err) == -1)
 			return -1;
+	fy_log_debug(
+		s->log,
+		"job '%s' by v2v-server %s, process %ld: %u disks to %s%s%s, "
+		"%s; %" PRIu64 " units of the first are durable",
+		s->job->name, FY_VERSION, (long)getpid(), s->n_disks,
+		s->job->format,
+		s->job->compressed != FY_CODEC_NONE ? " by " : "",
+		s->job->compressed != FY_CODEC_NONE
+			? fy_codec_name(s->job->compressed)
+			: "",
+		s->resumed ? "resumed" : "new",
+		fy_journal_count(s->journal, 0));
 	return fy_dir_sync(s->dir->fd, err);
 }
 
