@@ -105,9 +105,9 @@ fy_dialog_ask_host_key(void *ctx, const char *host, const char *type,
 			 "  ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub\n\n"
 			 "Is it the same?",
 			 host, type, fingerprint,
-			 strcmp(type, "ED25519") == 0 ? "ed25519"
-			 : strcmp(type, "RSA") == 0   ? "rsa"
-						      : "ecdsa");
+			 strcasestr(type, "ed25519") != NULL ? "ed25519"
+			 : strcasestr(type, "rsa") != NULL   ? "rsa"
+							     : "ecdsa");
 	return text != NULL && fy_ui_question(&d->ui, "Unknown host key", text,
 					      &labels, &err) == FY_UI_OK;
 }
@@ -268,12 +268,26 @@ keep_warning(void *ctx, enum fy_log_level level, const char *line)
 		(void)fy_strings_add(&d->warnings, line, &err);
 }
 
+/* Options that make no sense here are refused before anything is shown. */
+static int
+check_options(const struct fy_client_options *o, struct fy_error *err)
+{
+	struct fy_convert_options c;
+
+	if (o->json || o->quiet || o->progress != FY_PROGRESS_AUTO)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--json, --quiet and --progress mean "
+				    "nothing to the dialog; see `p2v-client "
+				    "convert --help`");
+	return fy_client_convert_options(o, NULL, &c, err);
+}
+
 static int
 set_up(struct fy_dialog *d, int *ret_log_fd, struct fy_error *err)
 {
 	size_t i;
 
-	if (fy_ui_init(&d->ui, err) == -1)
+	if (check_options(d->o, err) == -1 || fy_ui_init(&d->ui, err) == -1)
 		return -1;
 	d->log = fy_log_new(d->o->debug ? FY_LOG_DEBUG : FY_LOG_INFO,
 			    keep_warning, d, err);
