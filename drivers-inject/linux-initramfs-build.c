@@ -26,6 +26,10 @@ static const char *const virtio_modules[] = {
 	"virtio_rng",  "virtio_console", "virtio_gpu", NULL,
 };
 
+/* What it takes to find a disk. */
+static const char *const disk_modules[] = { "virtio_pci", "virtio_blk",
+					    "virtio_scsi", "sd_mod", NULL };
+
 /* Loaded by name where the tools allow, should udev not do it. */
 static const char *const loaded_modules[] = { "virtio_pci", "virtio_blk",
 					      "virtio_scsi", NULL };
@@ -252,16 +256,33 @@ is_usable(const struct build *b, const char *name)
 	       (b->modules != NULL && fy_modules_is_builtin(b->modules, name));
 }
 
+/* Whether the initramfs can reach its disks on virtio as it is: then it is not
+ * made larger by what comes from the root filesystem anyway. */
+static bool
+reaches_disks(const struct build *b)
+{
+	size_t i;
+
+	for (i = 0; disk_modules[i] != NULL; i++)
+		if (!is_usable(b, disk_modules[i]) &&
+		    fy_modules_path(b->modules, disk_modules[i]) != NULL)
+			return false;
+	return is_usable(b, "virtio_pci") && is_usable(b, "virtio_blk");
+}
+
 static int
 choose_modules(struct build *b, struct fy_error *err)
 {
 	const char *const *more = b->options->more_modules;
+	bool enough;
 	size_t i;
 
 	if (b->options->no_modules)
 		return 0;
+	enough = reaches_disks(b);
 	for (i = 0; virtio_modules[i] != NULL; i++)
 		if (!is_added(b, virtio_modules[i]) &&
+		    (!enough || is_usable(b, virtio_modules[i])) &&
 		    want(b, virtio_modules[i], err) == -1)
 			return -1;
 	for (i = 0; more != NULL && more[i] != NULL; i++)

@@ -646,6 +646,43 @@ check_kinds(void)
 	tear_down(&s);
 }
 
+/* An initramfs that finds its disk on virtio is left alone, though it lacks
+ * virtio_net; one that lacks virtio_scsi is not. */
+static void
+check_enough(bool scsi)
+{
+	static const char *const has[] = { "virtio",	 "virtio_ring",
+					   "virtio_pci", "virtio_blk",
+					   "sd_mod",	 "virtio_scsi" };
+	struct fy_initramfs_options o = { 0 };
+	struct fy_initramfs_segment seg;
+	struct fy_cpio_writer w = { 0 };
+	struct fy_error err = { 0 };
+	unsigned char elf[FAKE_MAX];
+	struct image im = { 0 };
+	struct setup s = { 0 };
+	char path[256];
+	size_t i;
+
+	set_up(&s, false);
+	add_tools(&w, false);
+	for (i = 0; i < (scsi ? 6 : 5); i++) {
+		snprintf(path, sizeof(path), MODULES "/kernel/%s.ko", has[i]);
+		CHECK_OK(fy_cpio_write(&w, path, S_IFREG | 0644, elf,
+				       fake_module(elf, "", NULL), &err),
+			 &err);
+	}
+	append(&im, &w, FY_ISTREAM_XZ);
+	CHECK_OK(inject(&im, &s, &o, &seg, &err), &err);
+	CHECK((seg.len == 0) == scsi);
+	CHECK(lists(seg.report, "present", "virtio_blk"));
+	CHECK(json_is_true(json_object_get(seg.report, "virtio_blk")));
+	CHECK(json_is_true(json_object_get(seg.report, "virtio_net")) == !scsi);
+	fy_initramfs_segment_release(&seg);
+	free(im.data);
+	tear_down(&s);
+}
+
 /* A guest without virtio_blk, or with a damaged one: said, not hidden. */
 static void
 check_missing(void)
@@ -734,6 +771,8 @@ main(void)
 	check_dkms();
 	check_overrides();
 	check_kinds();
+	check_enough(true);
+	check_enough(false);
 	check_missing();
 	check_gzipped_module();
 	return test_result();
