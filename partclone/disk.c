@@ -505,16 +505,6 @@ check_whole(const struct build *b, struct fy_error *err)
 	return 0;
 }
 
-static void
-start_progress(struct fy_progress *p, uint64_t total)
-{
-	if (p == NULL)
-		return;
-	atomic_store(&p->done, 0);
-	atomic_store(&p->total, total);
-	atomic_store(&p->phase, "scan");
-}
-
 static int
 build(struct build *b, struct fy_error *err)
 {
@@ -524,7 +514,7 @@ build(struct build *b, struct fy_error *err)
 	    settle_table(b, &is_one, err) == -1 ||
 	    fill_header(b, is_one, err) == -1)
 		return -1;
-	start_progress(b->options->progress, b->map->disk_bytes);
+	fy_progress_phase(b->options->progress, "scan", b->map->disk_bytes);
 	if ((is_one ? do_whole_disk(b, err) : do_table(b, err)) == -1 ||
 	    check_whole(b, err) == -1)
 		return -1;

@@ -23,8 +23,10 @@
 #define SUPER_BYTES  1024
 
 /* What libext2fs 1.47.0 knows, and thus what this map is right for. */
-#define EXT_COMPAT_SAFE	   EXT2_LIB_FEATURE_COMPAT_SUPP
-#define EXT_INCOMPAT_SAFE  EXT2_LIB_FEATURE_INCOMPAT_SUPP
+#define EXT_COMPAT_SAFE EXT2_LIB_FEATURE_COMPAT_SUPP
+/* The header has MMP only for those who build the library. */
+#define EXT_INCOMPAT_SAFE                                                      \
+	(EXT2_LIB_FEATURE_INCOMPAT_SUPP | EXT4_FEATURE_INCOMPAT_MMP)
 #define EXT_RO_COMPAT_SAFE EXT2_LIB_FEATURE_RO_COMPAT_SUPP
 
 /* As libblkid tells them apart: what ext2 and ext3 understand. */

@@ -274,7 +274,7 @@ test_label(const struct layout *l)
 		put_byte(&m, root + 3, 1);
 	}
 	put(&m, root, "FILE    TXT\x20", 12);
-	put(&m, root + 32, "\xe5OLD     \x08", 12);
+	put(&m, root + 32, "\xe5OLD       \x08", 12);
 	put(&m, root + 64, "MY VOLUME  \x08", 12);
 	CHECK_OK(fy_fs_identify(m.volume, &info, &err), &err);
 	CHECK(fy_streq(info.label, "MY VOLUME"));
