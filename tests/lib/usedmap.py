@@ -56,7 +56,7 @@ def total(ranges):
 
 
 def dumpe2fs(path):
-    """Used ranges of a filesystem, in bytes."""
+    """Used ranges of a filesystem, and its end, in bytes."""
     free, text = [], open(path).read()
     size = int(re.search(r"^Block size:\s+(\d+)", text, re.M).group(1))
     count = int(re.search(r"^Block count:\s+(\d+)", text, re.M).group(1))
@@ -72,19 +72,22 @@ def dumpe2fs(path):
     groups = len(re.findall(r"^Group \d+:", text, re.M))
     if groups == 0:
         sys.exit(path + ": no groups")
-    return subtract([[first * size, count * size]], merge(free))
+    return (subtract([[first * size, count * size]], merge(free)),
+            count * size)
 
 
 def domain(path):
-    used = []
+    used, end = [], 0
     for line in open(path):
-        m = re.match(r"0x([0-9A-Fa-f]+)\s+0x([0-9A-Fa-f]+)\s+\+", line)
+        m = re.match(r"0x([0-9A-Fa-f]+)\s+0x([0-9A-Fa-f]+)\s+([+?])", line)
         if m:
             a, n = int(m.group(1), 16), int(m.group(2), 16)
-            used.append([a, a + n])
+            end = max(end, a + n)
+            if m.group(3) == "+":
+                used.append([a, a + n])
     if not used:
         sys.exit(path + ": nothing used")
-    return merge(used)
+    return merge(used), end
 
 
 def compare(argv):
@@ -100,15 +103,15 @@ def compare(argv):
         kind, rest = ref.split(":", 1)
         path, _, start = rest.partition("@")
         start = int(start or 0)
-        used = {"dumpe2fs": dumpe2fs, "domain": domain}[kind](path)
+        used, end = {"dumpe2fs": dumpe2fs, "domain": domain}[kind](path)
         used = [[a + start, b + start] for a, b in used]
+        end += start
         missing = subtract(used, ours)
         if missing:
             sys.exit("%s: %d used bytes are missing, first at %d"
                      % (ref, total(missing), missing[0][0]))
-        end = max(b for v in m["volumes"] for b in [v["start"] + v["length"]]
-                  if v["start"] == start and v["path"] != "gap")
-        inside = subtract(ours, [[0, start], [end, m["disk_bytes"]]])
+        # What lies behind the filesystem's end is a gap's affair.
+        inside = subtract(ours, [[0, start], [end, 1 << 64]])
         over = total(subtract(inside, used))
         # The boot block is in no bitmap of 1 KiB blocks.
         if over > total(used) / 1000 + 1024:
