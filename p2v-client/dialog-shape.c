@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 #include "p2v-client/dialog.h"
+#include "p2v-client/options.h"
 
 enum { NAME, VCPUS, MEMORY, DIRECTORY, BRIDGE, NETWORK, FIELDS };
 
@@ -199,6 +200,9 @@ fy_dialog_format(struct fy_dialog *d, struct fy_error *err)
 	enum fy_ui_answer answer;
 	size_t choice = o->format == 1 ? 2 : o->compressed != NULL;
 
+	/* Another one was asked for on the command line. */
+	if (o->format > 1)
+		return FY_MOVE_NEXT;
 	answer = fy_ui_menu(&d->ui, "Images",
 			    "In which format shall the disks be written?",
 			    items, 3, &next_back, &choice, err);
@@ -276,7 +280,7 @@ fy_dialog_summary(struct fy_dialog *d, struct fy_error *err)
 		o->name, o->vcpus ? o->vcpus : m->vcpus,
 		(o->memory_bytes ? o->memory_bytes : m->memory_bytes) / FY_MIB,
 		m->firmware == FY_FIRMWARE_UEFI ? "UEFI" : "BIOS",
-		o->format == 1 ? "raw" : "qcow2",
+		fy_client_formats[o->format],
 		o->compressed ? ", compressed" : "", o->bridge ? "bridge " : "",
 		o->bridge ? o->bridge : network,
 		o->no_inject ? "not installed (--no-inject)"

@@ -184,6 +184,7 @@ show(const struct fy_client_options *o, struct fy_log *log,
 		.disks = (const char *const *)o->disks.items,
 		.n_disks = o->disks.n,
 		.read_disks = true,
+		.allow_dirty = o->allow_dirty,
 		.log = log,
 		.stop = &fy_client_stop,
 	};
