@@ -202,7 +202,7 @@ fy_dialog_format(struct fy_dialog *d, struct fy_error *err)
 
 	/* Another one was asked for on the command line. */
 	if (o->format > 1)
-		return FY_MOVE_NEXT;
+		return d->going_back ? FY_MOVE_BACK : FY_MOVE_NEXT;
 	answer = fy_ui_menu(&d->ui, "Images",
 			    "In which format shall the disks be written?",
 			    items, 3, &next_back, &choice, err);

@@ -239,12 +239,15 @@ walk(struct fy_dialog *d, struct fy_error *err)
 		switch (screens[at](d, err)) {
 		case FY_MOVE_NEXT:
 			at++;
+			d->going_back = false;
 			break;
 		case FY_MOVE_BACK:
+			d->going_back = true;
 			at -= at > 0;
 			at -= screens[at] == test_connection;
 			break;
 		case FY_MOVE_AGAIN:
+			d->going_back = false;
 			break;
 		case FY_MOVE_LEAVE:
 			if (d->on_server && d->status == FY_EXIT_DONE)

@@ -27,6 +27,7 @@ struct fy_dialog {
 	char *password;	 /* that the server took, or NULL */
 	char *asked_for; /* the prompt that was answered last */
 	char *network;	 /* typed for all interfaces, or NULL */
+	bool going_back; /* to a screen, from a later one */
 	bool on_server;	 /* a job was begun, so it can be resumed */
 	int status;	 /* exit status so far */
 };

@@ -344,8 +344,10 @@ read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 			fy_log_info(o->log, "%s: %s", m->disks[i].path,
 				    why.msg);
 		}
-		/* One disk is the boot disk: the first that could be. */
-		m->disks[i].boot = m->disks[i].boot && !found;
+		/* One disk is the boot disk: of those that were named the
+		 * first, else the first that could be. */
+		m->disks[i].boot =
+			o->n_disks > 0 ? i == 0 : m->disks[i].boot && !found;
 		found = found || m->disks[i].boot;
 	}
 	if (!found && m->n_disks > 0)

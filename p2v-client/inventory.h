@@ -21,8 +21,8 @@
  */
 struct fy_inventory_options {
 	const char *sysroot; /* NULL: "" */
-	/* Only these disks, in this order: devices or image files.  n_disks 0:
-	 * all disks of the machine.  When all of them are image files (or loop
+	/* Only these disks, in this order, the boot disk first: devices or
+	 * image files.  n_disks 0: all disks of the machine.  When all of them are image files (or loop
 	 * and network block devices), the hardware that they came from is not
 	 * known: from_hardware is false, and the firmware is what the first
 	 * disk is made for. */
