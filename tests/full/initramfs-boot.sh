@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/initramfs.sh"
 requires qemu-system-x86_64 cpio gzip xz lzma zstd lz4 gcc ldd jq
-requires_built drivers-inject/test-linux-initramfs-tool
+requires_built obj/drivers-inject/test-linux-initramfs-tool
 kernel_get
 
 cat >"$T/init.c" <<'END'

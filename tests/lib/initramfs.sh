@@ -103,5 +103,5 @@ early_cpio() {
 }
 
 inject() {
-	"$FY_BUILD/drivers-inject/test-linux-initramfs-tool" "$@"
+	"$FY_BUILD/obj/drivers-inject/test-linux-initramfs-tool" "$@"
 }

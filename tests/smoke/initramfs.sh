@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/initramfs.sh"
 requires cpio gzip xz lzma zstd lz4 jq ldd
-requires_built drivers-inject/test-linux-initramfs-tool
+requires_built obj/drivers-inject/test-linux-initramfs-tool
 kernel_get
 
 MODULES="virtio virtio_ring virtio_pci virtio_pci_legacy_dev
