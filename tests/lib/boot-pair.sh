@@ -15,6 +15,9 @@
 #     pair_has COMMAND PATTERN     the command's output in the guest
 #     pair_off                     shut it down
 #     pair_back ARGS...            the converted disk boots on iron again
+#
+# While working on a test, FY_PAIR_QUICK=1 leaves out all boots but those of the
+# definition.
 
 PAIR_NIC_MAC=52:54:00:77:00:01
 PAIR_NIC2_MAC=52:54:00:77:00:02
@@ -44,6 +47,7 @@ pair_boot() {
 }
 
 pair_iron() {
+	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting as the physical machine"
 	pair_boot --disk "$PAIR_DISK" --log "$T/iron.log" --timeout 600 "$@" || {
 		tail -c 2000 "$T/iron.log"
@@ -54,6 +58,7 @@ pair_iron() {
 # Otherwise the test would prove nothing.
 pair_iron_fails() {
 	local status=0
+	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting it unconverted on virtio (which must fail)"
 	# No NIC: UEFI would try to boot from it for minutes.
 	pair_boot --disk "$PAIR_DISK" --snapshot --as virtio \
@@ -148,6 +153,7 @@ pair_off() {
 }
 
 pair_back() {
+	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting the converted disk on AHCI and e1000 again"
 	pair_boot --disk "$PAIR_TO/machine.qcow2" --format qcow2 --snapshot \
 		--log "$T/back.log" --timeout 600 "$@" || {

@@ -26,7 +26,8 @@ crash_record() {
 	wait_for 20 mountpoint -q "$JOB_TO" || fail "recordfs was not mounted"
 	at_exit umount -l "$JOB_TO"
 	job_must_run
-	umount "$JOB_TO"
+	wait_for 30 job_server_gone || fail "the server did not end"
+	wait_for 10 umount "$JOB_TO" || fail "recordfs is in use"
 	wait "$pid"
 	unset 'FY_EXIT_LIST[-1]'
 	mv "$T/backing" "$T/reference"
