@@ -118,7 +118,7 @@ for base, dirs, files in os.walk(top):
 PY
 		umount "$dir"
 	fi
-	partx -d "$loop"
+	partx -d "$loop" 2>/dev/null || :
 	losetup -d "$loop"
 	rm -f "$raw"
 }
