@@ -83,7 +83,9 @@ pair_convert() {
 	say "converted in $((SECONDS - start)) s"
 	[ -s "$PAIR_TO/machine.xml" ] || fail "there is no machine.xml"
 	[ -s "$PAIR_TO/machine.qcow2" ] || fail "there is no machine.qcow2"
-	[ ! -e "$PAIR_TO/machine.partial" ] || fail "machine.partial is left"
+	# The server removes it after its last word to the client.
+	wait_for 10 test ! -e "$PAIR_TO/machine.partial" ||
+		fail "machine.partial is left"
 	virt-xml-validate "$PAIR_TO/machine.xml" domain ||
 		fail "virt-xml-validate refuses machine.xml"
 	qemu-img check -q "$PAIR_TO/machine.qcow2" ||

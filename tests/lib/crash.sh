@@ -80,6 +80,7 @@ crash() {
 		[ $((i % 20)) != 19 ] || say "$((i + 1)) of $points"
 	done
 	say "$points power cuts: $crash_done after the end," \
-		"$crash_resumed went on with durable units"
+		"$crash_resumed went on with durable units," \
+		"${job_same_bytes:-0} images the same to the byte"
 	[ "$crash_resumed" -gt 0 ] || fail "no run went on with durable units"
 }

@@ -100,6 +100,7 @@ kills() {
 		kills_one "$i" "$who" "$delay" "$place"
 	done
 	say "$runs runs, $kills_late killed too late to matter," \
-		"$kills_resumed went on with durable units"
+		"$kills_resumed went on with durable units," \
+		"${job_same_bytes:-0} images the same to the byte"
 	[ $((runs - kills_late)) -gt 0 ] || fail "no kill hit the job"
 }
