@@ -93,12 +93,12 @@ job_tree() {
 	local raw=$T/tree.img loop dir=$T/tree
 	rm -f "$raw"
 	qemu-img convert -O raw "$1" "$raw" || return
-	loop=$(losetup --find --show --read-only "$raw") || return
-	partx -a "$loop"
+	# make-guest's first partition, of an MBR.
+	loop=$(losetup --find --show --read-only --offset 1M "$raw") || return
 	mkdir -p "$dir"
-	e2fsck -fn "${loop}p1" >"$T/tree.fsck" 2>&1 ||
+	e2fsck -fn "$loop" >"$T/tree.fsck" 2>&1 ||
 		echo "e2fsck finds errors: $(tail -n 3 "$T/tree.fsck")"
-	if mount -o ro,noload "${loop}p1" "$dir"; then
+	if mount -o ro,noload "$loop" "$dir"; then
 		python3 - "$dir" <<'PY'
 import hashlib, os, stat, sys
 top = sys.argv[1]
@@ -120,7 +120,6 @@ for base, dirs, files in os.walk(top):
 PY
 		umount "$dir"
 	fi
-	partx -d "$loop" 2>/dev/null || :
 	losetup -d "$loop"
 	rm -f "$raw"
 }
