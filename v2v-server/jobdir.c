@@ -310,13 +310,11 @@ is_empty(int dirfd, const char *const *ignore)
 }
 
 void
-fy_jobdir_close(struct fy_jobdir *d)
+fy_jobdir_retire(struct fy_jobdir *d)
 {
 	static const char *const nothing[] = { NULL };
 	static const char *const little[] = { LOCK, "job", "log", NULL };
 
-	if (d == NULL)
-		return;
 	if (d->lockfd >= 0 && is_empty(d->fd, little) &&
 	    (d->jobfd == -1 || is_empty(d->jobfd, nothing))) {
 		/* Nobody has to come back to this. */
@@ -328,6 +326,14 @@ fy_jobdir_close(struct fy_jobdir *d)
 		fsync(d->dirfd);
 	}
 	close_fds(d);
+}
+
+void
+fy_jobdir_close(struct fy_jobdir *d)
+{
+	if (d == NULL)
+		return;
+	fy_jobdir_retire(d);
 	close(d->dirfd);
 	free(d->name);
 	free(d->dir);

@@ -36,7 +36,10 @@ int fy_jobdir_open(int dirfd, const char *dir, const char *name,
 		   const struct fy_stop *stop, struct fy_jobdir **ret,
 		   struct fy_error *err);
 
-/* Unlock.  A directory in which there is nothing of a job is removed. */
+/* Unlock.  A directory in which there is nothing of a job is removed.  Only
+ * 'dirfd' stays open. */
+void fy_jobdir_retire(struct fy_jobdir *d);
+/* The same, and free. */
 void fy_jobdir_close(struct fy_jobdir *d);
 FY_DEFINE_AUTO(jobdir, struct fy_jobdir, fy_jobdir_close)
 

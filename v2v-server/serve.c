@@ -179,6 +179,8 @@ say_done(struct fy_session *s, struct fy_error *err)
 {
 	fy_autofree char *marker = NULL;
 
+	/* Nothing is left to be resumed when the client hears of the end. */
+	fy_jobdir_retire(s->dir);
 	if (fy_link_is_broken(&s->link)) {
 		fy_log_info(s->log, "'%s' is done", s->job->name);
 		return 0;
