@@ -367,7 +367,6 @@ edit_paths_as(struct editing *e, const char *line, const char *end,
 	      bool list_only)
 {
 	const char *p = line;
-	fy_autofree char *new = NULL;
 	size_t n;
 
 	if (is_comment(line, end)) {

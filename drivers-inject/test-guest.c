@@ -356,7 +356,6 @@ test_fat(void)
 	const char *mkfs[] = { "mkfs.vfat", "-C", image, "8192", NULL };
 	fy_autovolume struct fy_volume *v = NULL;
 	fy_autofree char *is = NULL;
-	fy_autofree char *note = NULL;
 	struct fy_error e = { 0 };
 	struct fy_guest *g;
 	uint64_t left = 0;

@@ -79,7 +79,7 @@ check_clean() {
 }
 
 make_guest() {
-	"$FY_TOP/tests/guests/make-guest" --small --size 600M --out "$@" >"$T/make" 2>&1 ||
+	"$FY_TOP/tests/guests/make-guest" --small --size 1200M --out "$@" >"$T/make" 2>&1 ||
 		fail "make-guest: $(tail -3 "$T/make")"
 }
 
