@@ -68,7 +68,7 @@ check_map(const struct fy_extents *e, const unsigned char map[SPACE])
 static void
 check_sets(void)
 {
-	unsigned char a[SPACE], b[SPACE], want[SPACE];
+	static unsigned char a[SPACE], b[SPACE], want[SPACE];
 	struct fy_error err = { 0 };
 	unsigned i, shift, limit;
 
