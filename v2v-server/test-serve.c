@@ -204,6 +204,45 @@ zeroed(const char *format, const char *compressed)
 	clean();
 }
 
+/* A byte of the image flips behind the server's back: --verify finds it,
+ * nothing is finished, and the next run sends that unit again. */
+static void
+verify_differs(void)
+{
+	struct job j = raw_job;
+	uint64_t differs;
+	struct client c;
+	fy_autofd int fd = -1;
+
+	j.verify = true;
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	send_units(&c, 0, 0, c.units);
+	while (c.acked == 0) {
+		CHECK(next_any(&c));
+		if (c.h.type == FY_WIRE_ACK)
+			count_acks(&c);
+	}
+	fd = openat(topfd, "vm.partial/vm.raw", O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && pwrite(fd, "\xaa\x55", 2, 4097) == 2);
+	send_text(&c, FY_WIRE_FINISH, "{}");
+	expect(&c, FY_WIRE_DONE);
+	CHECK(strstr((char *)c.payload, "\"result\":\"different\"") != NULL);
+	CHECK(end(&c) == 4);
+	nothing_finished(true);
+
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	CHECK(c.resumed && (c.bitmap[0] & 1) == 0);
+	check_units(&c, c.durable, &differs);
+	send_rest(&c);
+	finish(&c);
+	image_is_disk("vm.raw", "raw");
+	clean();
+}
+
 /* The client dies after FINISH: the job ends, and the next one hears of it. */
 static void
 unheard(void)
@@ -313,6 +352,7 @@ main(void)
 	zeroed("raw", "none");
 	zeroed("qcow2", "none");
 	zeroed("qcow2", "zstd");
+	verify_differs();
 	unheard();
 	other_pins();
 	tear_down();
