@@ -307,27 +307,76 @@ flipped 4000000000 client 0
 compare "$VMS/flip.qcow2"
 clear_vms
 
-say "--- another version of the protocol"
+say "--- a server of another version, and servers that lie"
 cat >"$T/bin/v2v-server" <<'STRANGE'
 #!/usr/bin/env python3
-import struct, sys
+import json, os, struct, sys
+lie = os.environ["LIE"]
+table = []
+for n in range(256):
+    for _ in range(8):
+        n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
+    table.append(n)
 def crc32c(data):
     c = 0xffffffff
     for b in data:
-        c ^= b
-        for _ in range(8):
-            c = c >> 1 ^ (0x82f63b78 if c & 1 else 0)
+        c = c >> 8 ^ table[(c ^ b) & 255]
     return c ^ 0xffffffff
-text = b'{"protocol":9,"program":"v2v-server","version":"9.0"}'
-head = struct.pack("<4sBBHIIQI", b"FYW1", 2, 0, 0, len(text), 0, 0,
-                   crc32c(text))
-sys.stdout.buffer.write(head + struct.pack("<I", crc32c(head)) + text)
-sys.stdout.buffer.flush()
-sys.stdin.buffer.read()
+def send(kind, data, disk=0, number=0):
+    if not isinstance(data, bytes):
+        data = json.dumps(data).encode()
+    head = struct.pack("<4sBBHIIQI", b"FYW1", kind, 0, disk, len(data), 0,
+                       number, crc32c(data) if data else 0)
+    sys.stdout.buffer.write(head + struct.pack("<I", crc32c(head)) + data)
+    sys.stdout.buffer.flush()
+def receive():
+    head = sys.stdin.buffer.read(32)
+    if len(head) < 32:
+        sys.exit(0)
+    return head[4], sys.stdin.buffer.read(struct.unpack("<I", head[8:12])[0])
+receive()
+send(2, {"protocol": 9 if lie == "version" else 1,
+         "program": "v2v-server", "version": "9.0"})
+kind, data = receive()
+if kind != 3:
+    sys.exit(0)
+unit = {"unit": 1000000, "small": 4096}.get(lie, 1 << 20)
+units = -(-json.loads(data)["disks"][0]["size_bytes"] // unit)
+disk = {"unit_bytes": unit, "units": units + (lie == "units"),
+        "codec": "rot13" if lie == "codec" else "any", "level": 1,
+        "window_bits": 0, "durable": 1 if lie == "durable" else 0,
+        "durable_frames": 1 if lie == "durable" else 0}
+send(4, {"resumed": lie == "durable", "digest": "xxh3-128",
+         "seed": "xyz" if lie == "seed" else "0123456789abcdef",
+         "disks": [disk] * (2 if lie == "disks" else 1)})
+if lie == "durable":
+    send(5, b"\1", number=8 * units)
+elif lie == "answer":
+    send(7, b"\1")
+elif lie == "ack":
+    send(10, struct.pack("<QQ", units, 1))
+elif lie == "wrap":
+    send(10, struct.pack("<QQ", 5, 2 ** 64 - 3))
+elif lie == "done":
+    send(14, {"result": "done", "files": [], "stored_bytes": 0,
+              "warnings": [], "report": {}, "xml": "/x.xml"})
+elif lie == "ready":
+    send(4, {})
+while receive()[0] != 15:
+    pass
 STRANGE
-status=0
-"$T/bin/p2v-client" convert --disk "$DISK" --to "$VMS" --no-inject \
-	--progress none --server local --name x 2>"$LOG" </dev/null || status=$?
-[ "$status" = 1 ] || { cat "$LOG"; fail "status $status, another version"; }
-grep -q 'protocol 9' "$LOG" || { cat "$LOG"; fail "no word of the version"; }
+chmod 755 "$T/bin/v2v-server"
+for lie in version unit small units codec seed disks durable answer ack wrap \
+	done ready; do
+	status=0
+	LIE=$lie timeout 60 "$T/bin/p2v-client" convert --disk "$DISK" \
+		--to "$VMS" --no-inject --progress none --server local \
+		--name x --json >"$JSON" 2>"$LOG" </dev/null || status=$?
+	[ "$status" = 1 ] || { cat "$LOG"; fail "status $status, lie '$lie'"; }
+	[ "$(jq -r .result "$JSON")" = failed ] || fail "$(cat "$JSON")"
+	case $lie in
+	version) grep -q 'protocol 9' "$LOG" ;;
+	*) grep -qiE 'server|READY|codec' "$LOG" ;;
+	esac || { cat "$LOG"; fail "the message does not tell ($lie)"; }
+done
 say "all is well"
