@@ -6,6 +6,9 @@
 #include "drivers-inject/linux-initramfs-internal.h"
 #include "drivers-inject/test-modules.h"
 
+/* Inlined into main, their buffers would all be in its frame. */
+#define NOINLINE __attribute__((noinline))
+
 #define MODULES "lib/modules/" FAKE_VERSION
 
 /* An initramfs in the making. */
@@ -148,7 +151,7 @@ text_of(struct fy_initramfs *ir, const char *path)
 }
 
 /* The rules of the kernel's unpacker. */
-static void
+static NOINLINE void
 check_tree(void)
 {
 	struct fy_cpio_writer w = { 0 };
@@ -210,7 +213,7 @@ check_tree(void)
 	free(im.data);
 }
 
-static void
+static NOINLINE void
 check_refusals(void)
 {
 	struct fy_cpio_writer w = { 0 };
@@ -376,7 +379,7 @@ check_report(const struct fy_initramfs_segment *s, bool merged)
 }
 
 /* The whole way for one compression, twice. */
-static void
+static NOINLINE void
 check_build(enum fy_istream_method m, bool merged, bool early, bool small)
 {
 	struct fy_initramfs_options o = { .small = small };
@@ -441,7 +444,7 @@ check_build(enum fy_istream_method m, bool merged, bool early, bool small)
 }
 
 /* Built twice from one opening: the same bytes. */
-static void
+static NOINLINE void
 check_twice(void)
 {
 	struct fy_initramfs_override v = { "etc/new/file", 0, "x", 1 };
@@ -474,7 +477,7 @@ check_twice(void)
 	tear_down(&s);
 }
 
-static void
+static NOINLINE void
 check_dkms(void)
 {
 	struct fy_initramfs_options o = { 0 };
@@ -519,7 +522,7 @@ check_dkms(void)
 	tear_down(&s);
 }
 
-static void
+static NOINLINE void
 check_overrides(void)
 {
 	static const char text[] = "RESUME=none\n";
@@ -600,7 +603,7 @@ check_overrides(void)
 	tear_down(&s);
 }
 
-static void
+static NOINLINE void
 check_kinds(void)
 {
 	struct fy_initramfs_options o = { 0 };
@@ -648,7 +651,7 @@ check_kinds(void)
 
 /* An initramfs that finds its disk on virtio is left alone, though it lacks
  * virtio_net; one that lacks virtio_scsi is not. */
-static void
+static NOINLINE void
 check_enough(bool scsi)
 {
 	static const char *const has[] = { "virtio",	 "virtio_ring",
@@ -684,7 +687,7 @@ check_enough(bool scsi)
 }
 
 /* A guest without virtio_blk, or with a damaged one: said, not hidden. */
-static void
+static NOINLINE void
 check_missing(void)
 {
 	struct fy_initramfs_options o = { 0 };
@@ -714,7 +717,7 @@ check_missing(void)
 }
 
 /* depmod built without gzip can't index what the archive has: refused. */
-static void
+static NOINLINE void
 check_gzipped_module(void)
 {
 	fy_autofree unsigned char *packed = NULL;
