@@ -138,7 +138,7 @@ lv_vlan() {
 		own_pid $!
 		wait_for_line 20 "$LV_DIR/relay$id" ready $! ||
 			fail "the VLAN's relay did not start"
-		# The checksums are made for hardware that there isn't.
+		# IPv4 is all that is wanted here.
 		lv_run sysctl -q "net.ipv6.conf.$dev.disable_ipv6=1" || :
 	fi
 	lv_run ip addr add "$address" dev "$dev"
