@@ -14,23 +14,25 @@ job_reference
 say "--- a byte of a durable unit changes on the source between two runs"
 start=$(($(sfdisk -d "$JOB_DISK" | sed -n 's/.*start= *\([0-9]*\),.*/\1/p' |
 	head -n 1) * 512))
-block=$(debugfs -R 'blocks /usr/lib/udev/hwdb.bin' \
-	"$JOB_DISK?offset=$start" 2>/dev/null | awk '{ print $100 }')
-[ -n "$block" ] || fail "hwdb.bin's blocks could not be found"
-at=$((start + block * 4096 + 123))
 unit_bytes=1048576
 cp --sparse=always "$JOB_DISK" "$T/original.img"
-job_cut_at 30 --no-inject
+job_cut_at 60 --no-inject
 python3 "$FY_TOP/tests/lib/journal.py" "$JOB_TO/machine.partial/journal" \
 	units >"$T/units"
-if ! grep -qx "0 $((at / unit_bytes))" "$T/units"; then
-	# Not that far yet: a byte of the first durable unit that is file data.
-	job_cut_at "$(($(wc -l <"$T/units") + 100))" --no-inject
-	python3 "$FY_TOP/tests/lib/journal.py" \
-		"$JOB_TO/machine.partial/journal" units >"$T/units"
-fi
-grep -qx "0 $((at / unit_bytes))" "$T/units" ||
-	fail "the unit of hwdb.bin is not among the durable ones"
+# The first durable unit whose middle is a file's data (11 is lost+found).
+at=
+while read -r _ unit; do
+	block=$(((unit * unit_bytes - start) / 4096 + 128))
+	inode=$(debugfs -R "icheck $block" "$JOB_DISK?offset=$start" \
+		2>/dev/null | awk -v b="$block" '$1 == b && $2 > 11 { print $2 }')
+	if [ -n "$inode" ] && debugfs -R "stat <$inode>" \
+		"$JOB_DISK?offset=$start" 2>/dev/null | grep -q 'Type: regular'
+	then
+		at=$((unit * unit_bytes + 128 * 4096 + 123))
+		break
+	fi
+done <"$T/units"
+[ -n "$at" ] || fail "no durable unit holds a file's data"
 durable=$JOB_CUT
 python3 - "$JOB_DISK" "$at" <<'PY'
 import sys
