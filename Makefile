@@ -20,6 +20,9 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-prototypes \
 	-Wmissing-prototypes -Wsign-conversion -Wframe-larger-than=8192
 OPT ?= -O2 -g
+# `make V=1` shows the commands.
+V ?=
+Q = $(if $(V),,@echo '  $(1)' $@;)
 SAN ?=
 CPPFLAGS_ALL = -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-DFUSE_USE_VERSION=34 -DFY_VERSION='"$(VERSION)"' $(PKG_CFLAGS) \
@@ -48,26 +51,26 @@ all: $(addprefix $(O)/,$(PROGRAMS))
 
 $(O)/libironferry.a: $(call obj,$(ALL_LIB_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call Q,AR)$(AR) rcs $@ $^
 
 main-of = $(if $(filter used-blocks,$(1)),partclone,$(1))/main
 define program
 $(O)/$(1): $(B)/$(call main-of,$(1)).o $(O)/libironferry.a
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(PKG_LIBS)
+	$$(call Q,LD)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(TESTS): $(B)/%: $(B)/%.o $(O)/libironferry.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call Q,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 # A fuzz target defines LLVMFuzzerTestOneInput; the replay main feeds it files.
 $(FUZZ_REPLAY): $(B)/%-replay: $(B)/%.o $(B)/tests/fuzz/replay.o \
 		$(O)/libironferry.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	$(call Q,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 
 # --- fuzzing with clang's engine: `make fuzz FUZZ_SECONDS=600` --------------
@@ -79,7 +82,7 @@ fuzz:
 	tests/fuzz/run $(FUZZ_SECONDS) $(addprefix build-fuzz/obj/,$(FUZZ_NAMES))
 fuzz-build: $(addprefix $(B)/,$(FUZZ_NAMES))
 $(addprefix $(B)/,$(FUZZ_NAMES)): $(B)/%: $(B)/%.o $(O)/libironferry.a
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(call Q,LD)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 # --- documentation -----------------------------------------------------------
 MAN_SRC := $(wildcard docs/man/*.pod)
@@ -87,7 +90,7 @@ MAN := $(patsubst docs/man/%.pod,$(O)/man/%.1,$(MAN_SRC))
 man: $(MAN)
 $(O)/man/%.1: docs/man/%.pod
 	@mkdir -p $(@D)
-	pod2man --section=1 --center='Ironferry' --release='$(VERSION)' \
+	$(call Q,MAN)pod2man --section=1 --center='Ironferry' --release='$(VERSION)' \
 		--errors=die $< $@
 
 # --- installing --------------------------------------------------------------
@@ -136,7 +139,7 @@ check-asan:
 	$(MAKE) -j$$(nproc) O=build-asan OPT='-O1 -g' \
 		SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' \
 		test-programs
-	FY_BUILD=build-asan tests/run unit smoke/sanitized
+	FY_BUILD=build-asan tests/run unit smoke/convert-ssh
 check-tsan:
 	$(MAKE) -j$$(nproc) O=build-tsan OPT='-O1 -g' SAN=-fsanitize=thread \
 		test-programs

@@ -37,7 +37,8 @@ fy_json_read_at(int dirfd, const char *path, size_t max, struct fy_error *err)
 char *
 fy_json_text(const json_t *j, int indent, struct fy_error *err)
 {
-	size_t flags = JSON_ENCODE_ANY;
+	/* Fractions (seconds) are for people: 15 digits are enough. */
+	size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
 	char *text;
 
 	flags |= indent > 0 ? JSON_INDENT((size_t)indent) : JSON_COMPACT;

@@ -29,7 +29,8 @@ fy_convert_advice(enum fy_error_code code)
 	case FY_E_EXISTS:
 		return "Choose another --name, or overwrite with --force.";
 	case FY_E_BUSY:
-		return "Wait until the other one has finished, or end it.";
+		return "Wait until whoever uses it has finished, or end "
+		       "that use (umount, swapoff, the other job).";
 	case FY_E_AUTH:
 		return "Check the user's name, the password or the key "
 		       "(--identity, --password-file).";

@@ -119,7 +119,8 @@ complete_machine(struct fy_session *s, const json_t *report,
 /* --- definitions ------------------------------------------------------------ */
 
 static int
-emit_all(struct fy_session *s, const struct fy_machine *m, struct fy_error *err)
+emit_one(struct fy_session *s, const struct fy_emitter *e,
+	 const struct fy_machine *m, char **ret, struct fy_error *err)
 {
 	struct fy_emit_options o = {
 		.name = s->job->name,
@@ -128,6 +129,15 @@ emit_all(struct fy_session *s, const struct fy_machine *m, struct fy_error *err)
 		.default_network = "default",
 		.bridge = s->job->bridge,
 	};
+
+	if (e->emit(m, &o, ret, err) == -1)
+		return fy_error_prefix(err, "the %s definition", e->name);
+	return 0;
+}
+
+static int
+emit_all(struct fy_session *s, const struct fy_machine *m, struct fy_error *err)
+{
 	size_t i;
 
 	for (i = 0; i < s->job->n_emitters; i++) {
@@ -136,11 +146,30 @@ emit_all(struct fy_session *s, const struct fy_machine *m, struct fy_error *err)
 		fy_autofree char *file = NULL;
 
 		file = fy_format(err, "%s%s", s->job->name, e->suffix);
-		if (file == NULL || e->emit(m, &o, &text, err) == -1 ||
+		if (file == NULL || emit_one(s, e, m, &text, err) == -1 ||
 		    fy_file_replace_at(s->dir->fd, file, text, strlen(text),
 				       0644, err) == -1)
-			return fy_error_prefix(err, "the %s definition",
-					       e->name);
+			return -1;
+	}
+	return 0;
+}
+
+int
+fy_session_try_definitions(struct fy_session *s, struct fy_error *err)
+{
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	size_t i;
+
+	if (complete_machine(s, NULL, NULL, &m, err) == -1)
+		return -1;
+	/* What decides is only known when the images have been looked at. */
+	if (m->firmware == FY_FIRMWARE_UNKNOWN)
+		return 0;
+	for (i = 0; i < s->job->n_emitters; i++) {
+		fy_autofree char *text = NULL;
+
+		if (emit_one(s, s->job->emitters[i], m, &text, err) == -1)
+			return -1;
 	}
 	return 0;
 }

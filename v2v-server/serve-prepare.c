@@ -510,20 +510,17 @@ int
 fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		   struct fy_error *err)
 {
-	FY_AUTO(machine) struct fy_machine *m = NULL;
-
-	/* That a machine can be made of it is better known before the copy. */
 	if (fy_job_parse(job_json, &s->job, err) == -1 ||
 	    fy_role_check(s->role, s->job->action, s->job->name, s->job->force,
 			  err) == -1 ||
-	    fy_job_machine(s->job, &m, err) == -1 || plan_disks(s, err) == -1 ||
-	    open_dir(s, err) == -1)
+	    plan_disks(s, err) == -1 || open_dir(s, err) == -1)
 		return -1;
 	if (find_unheard(s, err) == -1)
 		return -1;
 	if (s->repeat)
 		return 0;
-	if ((!s->job->force && refuse_existing(s, err) == -1) ||
+	if (fy_session_try_definitions(s, err) == -1 ||
+	    (!s->job->force && refuse_existing(s, err) == -1) ||
 	    settle_pins(s, err) == -1 || open_log(s, err) == -1)
 		return -1;
 	if (prepare_images(s, err) == 0)

@@ -97,6 +97,10 @@ int fy_session_finish(struct fy_session *s, struct fy_error *err);
  * FY_E_DIFFERENT: see fy_session_finish. */
 int fy_session_verify(struct fy_session *s, struct fy_error *err);
 
+/* Make the definitions and drop them: what they can't express is better known
+ * before the copy (serve-commit.c). */
+int fy_session_try_definitions(struct fy_session *s, struct fy_error *err);
+
 /* Definitions, report, renames (serve-commit.c); 'inject_report' may be NULL. */
 int fy_session_commit(struct fy_session *s, const json_t *inject_report,
 		      const json_t *systems, struct fy_error *err);
