@@ -82,7 +82,7 @@ log_to_fd(int fd, enum fy_log_level level, const char *line)
 	dprintf(fd, "%s %s %s\n", stamp, level_names[level], line);
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 log_message(struct fy_log *log, enum fy_log_level level, const char *fmt,
 	    va_list ap)
 {
