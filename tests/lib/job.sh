@@ -154,13 +154,14 @@ job_is_whole() {
 		fail "the files differ from an undisturbed run's"
 }
 
+# The server may be finishing, so that the journal goes while we look.
 job_durable() {
-	if [ -s "$JOB_TO/machine.partial/journal" ]; then
-		python3 "$FY_TOP/tests/lib/journal.py" \
-			"$JOB_TO/machine.partial/journal" | cut -d' ' -f1
-	else
-		echo 0
-	fi
+	local out=
+	[ ! -s "$JOB_TO/machine.partial/journal" ] ||
+		out=$(python3 "$FY_TOP/tests/lib/journal.py" \
+			"$JOB_TO/machine.partial/journal" 2>/dev/null) || out=
+	out=${out%% *}
+	echo "${out:-0}"
 }
 
 job_clear() {
