@@ -48,7 +48,7 @@ GO
 chmod 755 "$tree/opt/fy/go"
 cat >"$tree/etc/systemd/system/go.service" <<'UNIT'
 [Unit]
-After=network.target marker.service
+After=multi-user.target marker.service
 [Service]
 Type=oneshot
 ExecStart=/opt/fy/go
