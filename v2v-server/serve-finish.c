@@ -7,9 +7,11 @@
  * frames.  A client that says "cancelled" does stop the work, up to the moment
  * when the commit is written down; the same command goes on from there.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -135,12 +137,28 @@ finish_images(struct fy_session *s, struct fy_error *err)
 
 /* --- injection --------------------------------------------------------------- */
 
+/* Temporary files of the injection lie in NAME.partial, so that a server that
+ * was killed leaves none elsewhere: the next one clears the place. */
+static int
+make_scratch(struct fy_session *s, char **ret, struct fy_error *err)
+{
+	if (fy_dir_remove_all_at(s->dir->fd, "tmp", err) == -1)
+		return -1;
+	if (mkdirat(s->dir->fd, "tmp", 0700) == -1)
+		return fy_error_set(err, FY_E_IO, errno,
+				    "cannot make the directory '%s/tmp'",
+				    s->dir->path);
+	*ret = fy_format(err, "%s/tmp", s->dir->path);
+	return *ret == NULL ? -1 : 0;
+}
+
 static int
 inject(struct fy_session *s, struct fy_images *images, json_t **ret,
        struct fy_error *err)
 {
 	FY_AUTO(machine) struct fy_machine *m = NULL;
 	fy_autofree struct fy_inject_nic *nics = NULL;
+	fy_autofree char *scratch = NULL;
 	struct fy_inject_options o = {
 		.job_dirfd = s->dir->fd,
 		.log = s->log,
@@ -163,7 +181,11 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 		return -1;
 	/* Without a description there is nothing but the disks. */
 	o.machine = s->job->machine != NULL ? m : NULL;
-	if (fy_inject(images->volumes, images->n, &o, ret, err) == -1)
+	if (make_scratch(s, &scratch, err) == -1)
+		return -1;
+	o.tmpdir = scratch;
+	if (fy_inject(images->volumes, images->n, &o, ret, err) == -1 ||
+	    fy_dir_remove_all_at(s->dir->fd, "tmp", err) == -1)
 		return -1;
 	fy_log_debug(s->log, "injected: %zu changes",
 		     json_array_size(json_object_get(*ret, "changes")));
