@@ -13,12 +13,15 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "common/cache.h"
 #include "common/overlay.h"
 #include "drivers-inject/system.h"
 #include "drivers-inject/undo.h"
 
-#define CLUSTER 4096u
-#define PIECE	(256u * 1024)
+#define CLUSTER	    4096u
+#define CACHE_LINE  (64u * 1024)
+#define CACHE_LINES 128 /* 8 MiB a disk */
+#define PIECE	    (256u * 1024)
 
 static void
 release_disks(struct fy_disks *d)
@@ -27,12 +30,15 @@ release_disks(struct fy_disks *d)
 
 	fy_devices_free(d->devices);
 	for (i = 0; i < d->n; i++) {
-		if (d->work != NULL && d->work[i] != d->base[i])
+		if (d->work != NULL && d->work[i] != d->cached[i])
 			fy_volume_close(d->work[i]);
+		if (d->cached != NULL)
+			fy_volume_close(d->cached[i]);
 		if (d->maps != NULL)
 			fy_disk_map_free(d->maps[i]);
 	}
 	free(d->work);
+	free(d->cached);
 	free(d->maps);
 	free(d->written);
 	json_decref(d->report);
@@ -50,15 +56,24 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 	d->options = o;
 	d->writable = o != NULL;
 	d->log = log;
+	d->cached = calloc(n + 1, sizeof(*d->cached));
 	d->work = calloc(n + 1, sizeof(*d->work));
 	d->maps = calloc(n + 1, sizeof(*d->maps));
-	if (d->work == NULL || d->maps == NULL)
+	if (d->cached == NULL || d->work == NULL || d->maps == NULL) {
+		free(d->work);
+		d->work = NULL;
 		return fy_error_nomem(err);
+	}
 	d->n = n;
 	for (i = 0; i < n; i++) {
+		/* libext2fs reads block by block, and a read of an image is a
+		 * round trip to qemu-nbd. */
+		if (fy_cache_new(disks[i], CACHE_LINE, CACHE_LINES,
+				 &d->cached[i], err) == -1)
+			return -1;
 		if (o == NULL)
-			d->work[i] = disks[i];
-		else if (fy_overlay_new(disks[i], CLUSTER, o->tmpdir,
+			d->work[i] = d->cached[i];
+		else if (fy_overlay_new(d->cached[i], CLUSTER, o->tmpdir,
 					&d->work[i], err) == -1)
 			return -1;
 		if (fy_disk_probe(d->work[i], &d->maps[i], err) == -1)

@@ -20,7 +20,9 @@
  */
 struct fy_disks {
 	struct fy_volume *const *base; /* borrowed */
-	struct fy_volume **work;       /* the overlays; the same when reading */
+	struct fy_volume **cached;     /* the bases, read through a cache */
+	struct fy_volume **work;       /* overlays on these; the same when
+					  reading */
 	struct fy_disk_map **maps;
 	size_t n;
 	bool writable;
