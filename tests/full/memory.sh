@@ -7,6 +7,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/sshd.sh"
 requires python3 mkfs.ext4 jq
+requires_root
 requires_built p2v-client v2v-server used-blocks
 [ -x /usr/bin/time ] || skip "/usr/bin/time is not installed"
 
@@ -14,6 +15,9 @@ workers=2
 limit=$(((256 + 16 * workers) * 1024))
 disk=$T/huge.img
 
+# make_disk EACH: twenty million used ranges, EACH in a group of 128 MiB.
+make_disk() {
+rm -f "$disk"
 # The largest file that ext4 takes, less a bit.
 truncate -s $((16 * 1024 * 1024 - 64))M "$disk" ||
 	skip "no sparse file of 16 TiB can be made in $T"
@@ -22,9 +26,9 @@ mkfs.ext4 -q -F -N 2000000 -O ^metadata_csum,^has_journal,64bit \
 say "filesystem made: $(du -m "$disk" | cut -f1) MiB on the disk"
 
 # In each group, blocks far from each other are marked as used.
-python3 - "$disk" <<'PY'
+python3 - "$disk" "$1" <<'PY'
 import struct, sys
-want = 20_000_000
+want, each = 20_000_000, int(sys.argv[2])
 with open(sys.argv[1], "r+b") as f:
     f.seek(1024)
     sb = bytearray(f.read(1024))
@@ -37,7 +41,6 @@ with open(sys.argv[1], "r+b") as f:
     assert per_group == 32768 and size == 64
     groups = (blocks + per_group - 1) // per_group
     # Spread over the disk: so many in each group.
-    each = want // (groups - 2) + 1
     # A group's upper half, with a block used here and there.
     start, step = 16000, (32768 - 16000) // each
     pattern = bytearray(4096)
@@ -50,6 +53,8 @@ with open(sys.argv[1], "r+b") as f:
     table = bytearray(f.read(groups * size))
     made = 0
     for g in range(1, groups - 1):
+        if made >= want:
+            break
         at = g * size
         bitmap = struct.unpack_from("<I", table, at)[0] | \
             struct.unpack_from("<I", table, at + 32)[0] << 32
@@ -75,12 +80,15 @@ with open(sys.argv[1], "r+b") as f:
     if made < want * 0.9:
         sys.exit("too few extents could be made")
 PY
+}
 
 within() {
 	say "$1: $(($2 / 1024)) MiB resident at most (allowed: $((limit / 1024)))"
 	[ "$2" -le "$limit" ] || fail "$1 used too much memory"
 }
 
+# Spread over the whole disk.
+make_disk 153
 /usr/bin/time -f %M -o "$T/map.rss" "$FY_BUILD/used-blocks" map "$disk" \
 	--ddrescue >"$T/map" || fail "used-blocks map failed"
 ranges=$(grep -c ' +$' "$T/map")
@@ -89,6 +97,13 @@ say "the map has $ranges used ranges"
 rm "$T/map"
 within "used-blocks map" "$(tail -n 1 "$T/map.rss")"
 
+# Closer together, or the client would look for 17 TB through whole units.
+make_disk 8384
+# The used blocks hold zeros, so hardly anything is stored; but the server wants
+# to see room for all of it.
+mkdir "$T/vms"
+mount -t tmpfs -o size=200G tmpfs "$T/vms"
+at_exit umount -l "$T/vms"
 sshd_start --command "/usr/bin/time -f %M -o $T/server.rss \
 $FY_BUILD/v2v-server serve --root $T"
 /usr/bin/time -f %M -o "$T/client.rss" "$FY_BUILD/p2v-client" convert \
