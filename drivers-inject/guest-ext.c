@@ -14,13 +14,11 @@
  */
 #include <et/com_err.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "common/subprocess.h"
+#include "drivers-inject/e2fsck.h"
 #include "drivers-inject/guest.h"
-#include "drivers-inject/tool-path.h"
 #include "partclone/ext-io.h"
 
 #define MAX_FILE_BYTES (UINT64_C(1) << 40)
@@ -50,6 +48,7 @@ ext_open(struct fy_volume *v, bool writable, void **ret, struct fy_error *err)
 		return -1;
 	}
 	x->fs->flags |= EXT2_FLAG_MASTER_SB_ONLY;
+	x->fs->now = fy_e2fsck_last_written(v);
 	*ret = x;
 	return 0;
 }
@@ -79,78 +78,14 @@ ext_close(void *h, bool commit, struct fy_error *err)
 	return r;
 }
 
-/* What e2fsck has to say, without its progress: the start of it. */
-static void
-summarise(const char *out, char *ret, size_t ret_size)
-{
-	size_t used = 0, len;
-
-	for (; out != NULL && *out != '\0'; out += len + (out[len] == '\n')) {
-		len = strcspn(out, "\n");
-		if (len == 0 || strncmp(out, "Pass ", 5) == 0)
-			continue;
-		if (used + len + 3 > ret_size)
-			break;
-		if (used > 0) {
-			ret[used++] = ';';
-			ret[used++] = ' ';
-		}
-		memcpy(ret + used, out, len);
-		used += len;
-	}
-	ret[used] = '\0';
-}
-
-/* Run e2fsck with these options; '*ret_status' is its exit status. */
-static int
-run_e2fsck(struct fy_volume *v, const char *how, const char *extended,
-	   int *ret_status, char *ret_tail, size_t tail_size,
-	   struct fy_error *err)
-{
-	const struct fy_subprocess_options options = {
-		.capture_max = 4 * 1024 * 1024,
-		/* 1: corrected, 2: reboot, 4: errors left, 8: operational */
-		.accept = 0xffff,
-	};
-	struct fy_subprocess_result result = { 0 };
-	struct fy_tool_path *t = NULL;
-	const char *argv[6];
-	size_t n = 0;
-	int r;
-
-	if (fy_tool_path_open(v, NULL, &t, err) == -1)
-		return -1;
-	argv[n++] = "e2fsck";
-	argv[n++] = how;
-	if (extended != NULL) {
-		argv[n++] = "-E";
-		argv[n++] = extended;
-	}
-	argv[n++] = fy_tool_path(t);
-	argv[n] = NULL;
-	r = fy_subprocess_run(argv, &options, &result, err);
-	if (r == 0) {
-		*ret_status = result.status;
-		summarise(result.out, ret_tail, tail_size);
-		if (result.status >= 8)
-			r = fy_error_set(err, FY_E_CHILD, 0,
-					 "e2fsck failed (status %d): %s %s",
-					 result.status, ret_tail,
-					 result.err_tail);
-	}
-	fy_subprocess_result_release(&result);
-	if (fy_tool_path_close(t, r == 0 ? err : NULL) == -1)
-		r = -1;
-	return r;
-}
-
 static int
 preen(struct fy_volume *v, struct fy_error *err)
 {
 	char tail[300];
 	int status;
 
-	if (run_e2fsck(v, "-fp", NULL, &status, tail, sizeof(tail), err) == -1)
+	if (fy_e2fsck_run(v, "-fp", NULL, &status, tail, sizeof(tail), err) ==
+	    -1)
 		return -1;
 	if (status & 4)
 		return fy_error_set(err, FY_E_DIRTY, 0,
@@ -171,8 +106,8 @@ ext_repair(struct fy_volume *v, struct fy_error *err)
 		return -1;
 	/* Feature bit 4: needs_recovery. */
 	if ((fy_get_le32(sb + 0x60) & 4) != 0 &&
-	    run_e2fsck(v, "-y", "journal_only", &status, tail, sizeof(tail),
-		       err) == -1)
+	    fy_e2fsck_run(v, "-y", "journal_only", &status, tail, sizeof(tail),
+			  err) == -1)
 		return -1;
 	return preen(v, err);
 }
@@ -183,7 +118,7 @@ check(struct fy_volume *v, bool *ret_clean, char *tail, size_t tail_size,
 {
 	int status;
 
-	if (run_e2fsck(v, "-fn", NULL, &status, tail, tail_size, err) == -1)
+	if (fy_e2fsck_run(v, "-fn", NULL, &status, tail, tail_size, err) == -1)
 		return -1;
 	*ret_clean = status == 0;
 	return 0;
@@ -567,8 +502,8 @@ touch(struct ext *x, ext2_ino_t ino)
 {
 	struct ext2_inode_large inode;
 	errcode_t code;
-	uint32_t now = (uint32_t)time(NULL);
-	uint64_t full = (uint64_t)time(NULL);
+	uint64_t full = (uint64_t)x->fs->now;
+	uint32_t now = (uint32_t)full;
 
 	code = ext2fs_read_inode_full(x->fs, ino, (struct ext2_inode *)&inode,
 				      sizeof(inode));
@@ -679,7 +614,7 @@ new_inode(struct ext *x, ext2_ino_t dir, const struct fy_guest_stat *st,
 	inode.i_uid = (uint16_t)st->uid;
 	inode.i_gid = (uint16_t)st->gid;
 	inode.i_links_count = 1;
-	inode.i_atime = inode.i_ctime = inode.i_mtime = (uint32_t)time(NULL);
+	inode.i_atime = inode.i_ctime = inode.i_mtime = (uint32_t)x->fs->now;
 	if (EXT2_INODE_SIZE(x->fs->super) > EXT2_GOOD_OLD_INODE_SIZE) {
 		inode.i_extra_isize = sizeof(inode) - EXT2_GOOD_OLD_INODE_SIZE;
 		inode.i_crtime = inode.i_mtime;

@@ -31,8 +31,11 @@ struct fat {
 	size_t len;
 };
 
+/* A fixed date (1980-01-01, FAT's first): the same disk gives the same image,
+ * whenever it is converted. */
 static const char *const mtools_env[] = { "MTOOLS_SKIP_CHECK=1",
-					  "MTOOLSRC=/dev/null", NULL };
+					  "MTOOLSRC=/dev/null",
+					  "SOURCE_DATE_EPOCH=315532800", NULL };
 
 static int
 run(const char *const *argv, const void *in, size_t in_len, size_t max,
