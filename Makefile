@@ -112,8 +112,9 @@ demo:
 	tests/setup demo
 	$(MAKE) all
 	tests/demo
-bench: all
+bench:
 	tests/setup bench
+	$(MAKE) all
 	tests/bench/run
 deb:
 	tests/make-deb
