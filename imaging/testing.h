@@ -3,46 +3,14 @@
 #define FY_IMAGING_TESTING_H
 
 /*
- * For this room's unit tests: checks that say where and what, then end the
- * test; a small generator of repeatable numbers; temporary folders.
+ * For this room's unit tests: a small generator of repeatable numbers.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/bytes.h"
-#include "common/error.h"
-
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__,       \
-				__LINE__, #cond);                              \
-			exit(1);                                               \
-		}                                                              \
-	} while (0)
-
-/* The call returns 0 (or what is true); else shows 'err'. */
-#define CHECK_OK(call)                                                         \
-	do {                                                                   \
-		if ((call) == -1) {                                            \
-			fprintf(stderr, "%s:%d: failed: %s: %s\n", __FILE__,   \
-				__LINE__, #call, err.msg);                     \
-			exit(1);                                               \
-		}                                                              \
-	} while (0)
-
-/* 'err' holds this code, with a message; it is cleared. */
-#define CHECK_ERROR(want)                                                      \
-	do {                                                                   \
-		if (err.code != (want) || err.msg[0] == '\0') {                \
-			fprintf(stderr, "%s:%d: error is %s (%s), not %s\n",   \
-				__FILE__, __LINE__, fy_error_name(err.code),   \
-				err.msg, #want);                               \
-			exit(1);                                               \
-		}                                                              \
-		fy_error_clear(&err);                                          \
-	} while (0)
+#include "common/check.h"
 
 /* xorshift64*: the same numbers in each run. */
 static inline uint64_t

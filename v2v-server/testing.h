@@ -3,8 +3,7 @@
 #define FY_SERVER_TESTING_H
 
 /*
- * For this room's unit tests: checks that say where and what, then end the
- * test; temporary folders; small files.
+ * For this room's unit tests: small files.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,39 +12,9 @@
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/check.h"
 #include "common/error.h"
 #include "common/file.h"
-
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__,       \
-				__LINE__, #cond);                              \
-			exit(1);                                               \
-		}                                                              \
-	} while (0)
-
-/* The call does not return -1; else shows 'err'. */
-#define CHECK_OK(call)                                                         \
-	do {                                                                   \
-		if ((call) == -1) {                                            \
-			fprintf(stderr, "%s:%d: failed: %s: %s\n", __FILE__,   \
-				__LINE__, #call, err.msg);                     \
-			exit(1);                                               \
-		}                                                              \
-	} while (0)
-
-/* 'err' holds this code, with a message; it is cleared. */
-#define CHECK_ERROR(want)                                                      \
-	do {                                                                   \
-		if (err.code != (want) || err.msg[0] == '\0') {                \
-			fprintf(stderr, "%s:%d: error is %s (%s), not %s\n",   \
-				__FILE__, __LINE__, fy_error_name(err.code),   \
-				err.msg, #want);                               \
-			exit(1);                                               \
-		}                                                              \
-		fy_error_clear(&err);                                          \
-	} while (0)
 
 static inline void
 test_write_file(int dirfd, const char *name, const char *text)
