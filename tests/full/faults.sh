@@ -72,7 +72,7 @@ job_start --limit-rate 30M
 wait_for 60 test -s "$JOB_TO/machine.partial/journal" ||
 	fail "the job did not begin"
 fallocate -l "$(($(df --output=avail -B1 "$JOB_TO" | tail -n 1) -
-	20000000))" "$JOB_TO/ballast"
+	150000000))" "$JOB_TO/ballast"
 status=0
 job_end || status=$?
 [ "$status" = 1 ] || { cat "$JOB_LOG"; fail "status $status, not 1"; }
