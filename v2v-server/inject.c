@@ -253,21 +253,32 @@ run_inject(const struct fy_server_options *o,
 	return 0;
 }
 
+/* A command with a log of its own; the exit status. */
+static int
+run_logged(const struct fy_server_options *o,
+	   const struct fy_strings *arguments,
+	   int (*run)(const struct fy_server_options *o,
+		      const struct fy_strings *arguments, struct fy_log *log,
+		      struct fy_error *err))
+{
+	struct fy_error err = { 0 };
+	struct fy_log *log = new_log(o, &err);
+	int r = -1;
+
+	if (log != NULL)
+		r = run(o, arguments, log, &err);
+	fy_log_free(log);
+	return r == 0 ? FY_EXIT_DONE : fail(&err);
+}
+
 int
 fy_server_inject(const struct fy_command *command, void *options,
 		 const struct fy_strings *arguments)
 {
 	const struct fy_server_options *o = options;
-	struct fy_error err = { 0 };
-	struct fy_log *log = new_log(o, &err);
-	int r = -1;
 
 	(void)command;
-	if (log != NULL)
-		r = o->undo ? undo(o, arguments, log, &err)
-			    : run_inject(o, arguments, log, &err);
-	fy_log_free(log);
-	return r == 0 ? FY_EXIT_DONE : fail(&err);
+	return run_logged(o, arguments, o->undo ? undo : run_inject);
 }
 
 static int
@@ -294,14 +305,6 @@ int
 fy_server_inspect(const struct fy_command *command, void *options,
 		  const struct fy_strings *arguments)
 {
-	const struct fy_server_options *o = options;
-	struct fy_error err = { 0 };
-	struct fy_log *log = new_log(o, &err);
-	int r = -1;
-
 	(void)command;
-	if (log != NULL)
-		r = run_inspect(o, arguments, log, &err);
-	fy_log_free(log);
-	return r == 0 ? FY_EXIT_DONE : fail(&err);
+	return run_logged(options, arguments, run_inspect);
 }
