@@ -82,8 +82,7 @@ fill_batch(struct fy_copy_producer *p, struct fy_copy_job *job,
 		job->choice = fy_chooser_next(p->copy->chooser,
 					      wanted * w->unit_bytes);
 	else
-		job->choice =
-			(struct fy_choice){ w->codec, w->level, FY_PROBE_OVER };
+		job->choice = (struct fy_choice){ w->codec, w->level, 0 };
 	return 0;
 }
 

@@ -264,7 +264,7 @@ consume_units(void *ctx, void *arg, struct fy_error *err)
 	if (p->copy->progress != NULL)
 		atomic_store(&p->copy->progress->sent,
 			     fy_peer_sent_bytes(p->copy->peer));
-	fy_chooser_sent(p->copy->chooser, job->choice.probe, stamped, raw, wire,
+	fy_chooser_sent(p->copy->chooser, &job->choice, stamped, raw, wire,
 			job->cpu_ns, fy_clock_ns());
 	told = fy_chooser_tell(p->copy->chooser);
 	if (told != NULL)
