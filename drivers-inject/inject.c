@@ -41,6 +41,7 @@ release_disks(struct fy_disks *d)
 	free(d->cached);
 	free(d->maps);
 	free(d->written);
+	free(d->blind);
 	json_decref(d->report);
 }
 FY_DEFINE_AUTO(disks, struct fy_disks, release_disks)
@@ -180,6 +181,24 @@ inject_system(struct fy_system *s, struct fy_error *err)
 	return 0;
 }
 
+/*
+ * A machine of which no kernel finds its disk is not converted, whatever else
+ * went well.  Without any kernel nothing is known, and that was warned of.
+ */
+static int
+check_kernels(const struct fy_disks *d, struct fy_error *err)
+{
+	if (d->n_kernels == 0 || d->n_booting > 0)
+		return 0;
+	return fy_error_set(
+		err, FY_E_UNSUPPORTED, 0,
+		"the machine would not find its disk on virtio; "
+		"use --no-inject to take the disks as they are, for "
+		"another bus than virtio, or put virtio_blk into "
+		"its initramfs first (%.240s)",
+		d->blind);
+}
+
 static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
@@ -216,6 +235,8 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 			if (inject_system(s, err) == -1)
 				return -1;
 		}
+	if (check_kernels(d, err) == -1)
+		return -1;
 	for (i = 0; firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)
 			firmware = FY_FIRMWARE_UEFI;

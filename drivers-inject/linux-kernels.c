@@ -5,8 +5,11 @@
  * are appended in place, so only the file's end changes on the disk.
  *
  * Too little room on /boot is an error for the newest kernel and a warning for
- * the older ones; before that a compressed segment is tried.
+ * the older ones; before that a compressed segment is tried.  A kernel that
+ * will not find its disk is a warning too, and counted: when no kernel of the
+ * machine will, the injection fails (inject.c).
  */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +29,51 @@ struct kernel {
 	uint64_t size;
 	bool newest;
 	bool writing; /* so a failure is one of the whole injection */
+	bool boots;   /* it will find its disk on virtio */
 	struct fy_initramfs_override overrides[MAX_OVERRIDE];
 	size_t n_overrides;
 	size_t n_owned; /* the first ones are ours to free */
 };
+
+/* --- kernels that don't find their disk ------------------------------------ */
+
+/* Warn of one; what is said of the first is what a failure tells. */
+static int __attribute__((format(printf, 3, 4)))
+blind(struct kernel *k, struct fy_error *err, const char *fmt, ...)
+{
+	struct fy_disks *d = k->s->disks;
+	fy_autofree char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n == -1) {
+		text = NULL;
+		return fy_error_nomem(err);
+	}
+	if (fy_disks_warn(d, err, "%s", text) == -1)
+		return -1;
+	if (d->blind == NULL)
+		d->blind = fy_steal_ptr(&text);
+	return 0;
+}
+
+/* Whether the disk is found without a change of the initramfs ('ir' NULL:
+ * there is none, or what is in it isn't known). */
+static bool
+knows_disk(const struct fy_initramfs *ir, const struct fy_modules *modules)
+{
+	static const char *const needs[] = { "virtio_pci", "virtio_blk" };
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if ((ir == NULL || !fy_initramfs_has_module(ir, needs[i])) &&
+		    !fy_modules_is_builtin(modules, needs[i]))
+			return false;
+	return true;
+}
 
 /* --- callbacks ------------------------------------------------------------ */
 
@@ -210,12 +254,13 @@ without_initramfs(struct kernel *k, struct fy_modules *modules,
 
 	if (fy_initramfs_report_without(modules, &report, err) == -1)
 		return -1;
-	if (json_is_true(json_object_get(report, "virtio_blk")))
+	k->boots = json_is_true(json_object_get(report, "virtio_blk"));
+	if (k->boots)
 		return 0;
-	return fy_disks_warn(k->s->disks, err,
-			     "kernel %s has no initramfs and virtio is not "
-			     "built in: it will not find its disk",
-			     k->version);
+	return blind(k, err,
+		     "kernel %s has no initramfs and virtio is not built in: "
+		     "it will not find its disk",
+		     k->version);
 }
 
 static int
@@ -255,29 +300,34 @@ no_room(struct kernel *k, const struct fy_initramfs_segment *seg,
 				    "there is no room for %zu bytes more in "
 				    "'%s' of the guest; free some on its /boot",
 				    seg->len, k->path);
-	return fy_disks_warn(k->s->disks, err,
-			     "there is no room for virtio in '%s': kernel %s "
-			     "will not find its disk",
-			     k->path, k->version);
+	if (k->boots)
+		return fy_disks_warn(k->s->disks, err,
+				     "there is no room for changes in '%s': "
+				     "kernel %s keeps old names of devices and "
+				     "network cards in there",
+				     k->path, k->version);
+	return blind(k, err,
+		     "there is no room for virtio in '%s': kernel %s will not "
+		     "find its disk",
+		     k->path, k->version);
 }
 
 static int
 report_segment(struct kernel *k, const struct fy_initramfs_segment *seg,
 	       struct fy_error *err)
 {
-	static const char *const needs[] = { "virtio_blk", "virtio_net" };
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (json_is_false(json_object_get(seg->report, needs[i])) &&
-		    fy_disks_warn(k->s->disks, err,
-				  "kernel %s has no usable %s in its "
-				  "initramfs%s",
-				  k->version, needs[i],
-				  i == 0 ? ": it will not find its disk"
-					 : "") == -1)
-			return -1;
-	return 0;
+	k->boots = json_is_true(json_object_get(seg->report, "virtio_blk"));
+	if (!k->boots && blind(k, err,
+			       "kernel %s has no usable virtio_blk in its "
+			       "initramfs: it will not find its disk",
+			       k->version) == -1)
+		return -1;
+	if (json_is_true(json_object_get(seg->report, "virtio_net")))
+		return 0;
+	return fy_disks_warn(k->s->disks, err,
+			     "kernel %s has no usable virtio_net in its "
+			     "initramfs",
+			     k->version);
 }
 
 static int
@@ -327,9 +377,12 @@ edit_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
 					    .pread = input_pread };
 	size_t i;
 
+	k->boots = knows_disk(NULL, modules);
 	if (fy_initramfs_open(&input, k->version, d->options->tmpdir,
-			      d->options->stop, &ir, err) == -1 ||
-	    fy_initramfs_each_file(ir, look_at_file, k, err) == -1)
+			      d->options->stop, &ir, err) == -1)
+		return -1;
+	k->boots = knows_disk(ir, modules);
+	if (fy_initramfs_each_file(ir, look_at_file, k, err) == -1)
 		return -1;
 	for (i = 0; i < extras->n; i++)
 		if (add_override(k, extras->items[i].path,
@@ -352,9 +405,8 @@ do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
 	if (fy_modules_open(&source, k->version, &modules, &e) == -1) {
 		if (e.code != FY_E_NOTFOUND && e.code != FY_E_USAGE)
 			return fy_error_set(err, e.code, 0, "%s", e.msg);
-		return fy_disks_warn(k->s->disks, err,
-				     "kernel %s was left alone: %s", k->version,
-				     e.msg);
+		return blind(k, err, "kernel %s was left alone: %s", k->version,
+			     e.msg);
 	}
 	k->path = find_initramfs(k->s->guest, k->version, &k->size);
 	if (k->path == NULL)
@@ -364,10 +416,15 @@ do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
 	if (k->writing || (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
 		return fy_error_set(err, e.code, 0, "%s", e.msg);
 	/* A kernel that nothing can be done for does not spoil the others. */
-	return fy_disks_warn(k->s->disks, err,
-			     "the initramfs of kernel %s was left alone, so "
-			     "it may not find its disk: %s",
-			     k->version, e.msg);
+	if (k->boots)
+		return fy_disks_warn(k->s->disks, err,
+				     "the initramfs of kernel %s was left "
+				     "alone; it knows virtio already: %s",
+				     k->version, e.msg);
+	return blind(k, err,
+		     "the initramfs of kernel %s was left alone, so it may "
+		     "not find its disk: %s",
+		     k->version, e.msg);
 }
 
 int
@@ -391,6 +448,8 @@ fy_linux_kernels(struct fy_system *s, const struct fy_linux_extras *extras,
 		r = fy_stop_check(s->disks->options->stop, err);
 		if (r == 0)
 			r = do_kernel(k, extras, err);
+		s->disks->n_kernels++;
+		s->disks->n_booting += k->boots;
 		release_kernel(k);
 		if (r == -1)
 			fy_error_prefix(err, "kernel %s", s->kernels.items[i]);

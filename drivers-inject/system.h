@@ -37,6 +37,10 @@ struct fy_disks {
 		const struct fy_disk_volume *volume;
 	} * written;
 	size_t n_written;
+	/* The kernels of all systems, those that will find their disk on
+	 * virtio, and what is to be said of the first other one (malloc'd). */
+	size_t n_kernels, n_booting;
+	char *blind;
 };
 
 /* Append a warning to the report and the log.  Returns 0, or -1 without
