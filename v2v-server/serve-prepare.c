@@ -24,6 +24,8 @@
 
 /* The silence that ends the other one, and what it needs to end. */
 #define LOCK_WAIT_MS 65000u
+/* What is hoped for of compression when there is little room. */
+#define COMPRESSED_PART 3u
 
 /* --- the plan -------------------------------------------------------------- */
 
@@ -378,12 +380,11 @@ rewind_stage(struct fy_session *s, struct fy_error *err)
 
 /* --- room and images ------------------------------------------------------- */
 
-static int
-check_space(struct fy_session *s, struct fy_error *err)
+/* What the images may still take: nothing is known of how well it compresses. */
+static uint64_t
+bytes_to_come(const struct fy_session *s)
 {
-	uint64_t need = 0, have, durable, free_bytes;
-	char text_need[32], text_free[32];
-	struct statvfs v;
+	uint64_t need = 0, have, durable;
 	unsigned i;
 
 	for (i = 0; i < s->n_disks; i++) {
@@ -393,6 +394,22 @@ check_space(struct fy_session *s, struct fy_error *err)
 		if (have < s->job->disks[i].used_bytes)
 			need += s->job->disks[i].used_bytes - have;
 	}
+	return need;
+}
+
+/*
+ * Too little room is an error before anything is sent.  Compressed images may
+ * well fit into a part of it: down to a third that is tried, with a warning; a
+ * full disk on the way keeps what has arrived.
+ */
+static int
+check_space(struct fy_session *s, struct fy_error *err)
+{
+	uint64_t need = bytes_to_come(s), free_bytes;
+	bool compressed = s->job->compressed != FY_CODEC_NONE;
+	char text_need[32], text_free[32];
+	struct statvfs v;
+
 	if (fstatvfs(s->dir->dirfd, &v) == -1)
 		return fy_error_set(err, FY_E_IO, errno,
 				    "cannot ask for the free space of '%s'",
@@ -402,12 +419,20 @@ check_space(struct fy_session *s, struct fy_error *err)
 		return 0;
 	fy_format_bytes(need, text_need, sizeof(text_need));
 	fy_format_bytes(free_bytes, text_free, sizeof(text_free));
+	if (compressed && free_bytes >= need / COMPRESSED_PART) {
+		fy_session_warn(s,
+				"%s are still to be stored, and '%s' has only "
+				"%s free: it is enough only if they compress "
+				"to that",
+				text_need, s->dir->dir, text_free);
+		return 0;
+	}
 	return fy_error_set(err, FY_E_NOSPACE, 0,
 			    "%s (%" PRIu64
 			    " bytes) are still to be stored, but '%s' has only "
-			    "%s (%" PRIu64 " bytes) free",
-			    text_need, need, s->dir->dir, text_free,
-			    free_bytes);
+			    "%s (%" PRIu64 " bytes) free%s",
+			    text_need, need, s->dir->dir, text_free, free_bytes,
+			    compressed ? ", less than a third of that" : "");
 }
 
 static int

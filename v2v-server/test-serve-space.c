@@ -4,39 +4,8 @@
  * mount namespace of our own, so that nothing outside sees it and it ends with
  * the test.
  */
-#include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
-
+#include "common/test-mounts.h"
 #include "v2v-server/testing-client.h"
-
-static void
-write_proc(const char *path, const char *text)
-{
-	fy_autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, text, strlen(text)) == -1)
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-}
-
-static int
-own_mounts(void)
-{
-	char map[64];
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	if (uid == 0)
-		return unshare(CLONE_NEWNS);
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
-		return -1;
-	snprintf(map, sizeof(map), "0 %u 1\n", uid);
-	write_proc("/proc/self/setgroups", "deny");
-	write_proc("/proc/self/uid_map", map);
-	snprintf(map, sizeof(map), "0 %u 1\n", gid);
-	write_proc("/proc/self/gid_map", map);
-	return 0;
-}
 
 static void
 mount_small(const char *size)
@@ -71,6 +40,36 @@ too_little(void)
 	start(&c, &plain);
 	send_job(&c, &raw_job);
 	expect_error(&c, "nospace", "6292992", 1);
+	nothing_finished(false);
+}
+
+/* Compressed images may fit into less: that is tried down to a third, and the
+ * warning is told at once. */
+static void
+little_for_compressed(void)
+{
+	struct job j = raw_job;
+	struct client c;
+
+	j.format = "qcow2";
+	j.used = 5 * FY_MIB;
+	start(&c, &plain);
+	send_job(&c, &j);
+	expect_error(&c, "nospace", "5242880", 1);
+	nothing_finished(false);
+
+	j.compressed = "zstd";
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	CHECK(c.logs > 0 && strstr(c.last_log, "compress") != NULL);
+	end(&c);
+	clean();
+
+	j.used = DISK_BYTES;
+	start(&c, &plain);
+	send_job(&c, &j);
+	expect_error(&c, "nospace", "a third", 1);
 	nothing_finished(false);
 }
 
@@ -132,14 +131,14 @@ int
 main(void)
 {
 	set_up();
-	if (own_mounts() == -1 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1) {
+	if (test_own_mounts() == -1) {
 		printf("needs root or user namespaces\n");
 		tear_down();
 		return 77;
 	}
 	mount_small("2m");
 	too_little();
+	little_for_compressed();
 	full_on_the_way("raw", "none");
 	full_on_the_way("qcow2", "none");
 	full_on_the_way("qcow2", "zstd");
