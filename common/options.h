@@ -58,6 +58,10 @@ struct fy_command {
 	const struct fy_option *options; /* its own */
 	const struct fy_option *common;	 /* shared with others, or NULL */
 	size_t min_arguments, max_arguments;
+	/* NULL, or why this command can't be used yet ("this version only
+	 * maps"): --help lists it as not there yet, and whatever it is called
+	 * with, it is refused.  'options' and 'run' may then be NULL. */
+	const char *not_yet;
 	/* The exit status.  'options' is the filled struct. */
 	int (*run)(const struct fy_command *command, void *options,
 		   const struct fy_strings *arguments);

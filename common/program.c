@@ -86,6 +86,11 @@ fy_command_help(const struct fy_program *program,
 	fprintf(to, "Usage: %s %s%s%s [OPTION]...\n%s\n\n", program->name,
 		command->name, command->arguments[0] != '\0' ? " " : "",
 		command->arguments, command->summary);
+	if (command->not_yet != NULL) {
+		fprintf(to, "This command is not there yet: %s.\n",
+			command->not_yet);
+		return;
+	}
 	if (command->options != NULL) {
 		fputs("Options:\n", to);
 		print_options(command->options, to);
@@ -104,12 +109,15 @@ static void
 program_help(const struct fy_program *p, FILE *to)
 {
 	const struct fy_command *c;
+	char text[256];
 
 	fprintf(to, "Usage: %s COMMAND [OPTION]...\n%s\n\nCommands:\n", p->name,
 		p->summary);
 	for (c = p->commands; c->name != NULL; c++) {
 		fprintf(to, "  %-12s", c->name);
-		print_wrapped(to, c->summary, 14, 16, 78);
+		snprintf(text, sizeof(text), "%s%s", c->summary,
+			 c->not_yet != NULL ? " (not there yet)" : "");
+		print_wrapped(to, text, 14, 16, 78);
 	}
 	fprintf(to,
 		"\n`%s COMMAND --help` tells of a command's options; "
@@ -141,7 +149,8 @@ print_completion(const struct fy_program *p, FILE *to)
 		    "\tlocal current=${COMP_WORDS[COMP_CWORD]} words=\n"
 		    "\tif [ \"$COMP_CWORD\" -eq 1 ]; then words='");
 	for (c = p->commands; c->name != NULL; c++)
-		fprintf(to, "%s ", c->name);
+		if (c->not_yet == NULL)
+			fprintf(to, "%s ", c->name);
 	fputs("'\n\telse case ${COMP_WORDS[1]} in\n", to);
 	for (c = p->commands; c->name != NULL; c++) {
 		fprintf(to, "\t%s) words='", c->name);
@@ -208,6 +217,14 @@ usage_error(const struct fy_program *p, const struct fy_command *c,
 }
 
 static int
+refuse_not_yet(const struct fy_program *p, const struct fy_command *c)
+{
+	fprintf(stderr, "%s: error: '%s' is not there yet: %s\n", p->name,
+		c->name, c->not_yet);
+	return fy_error_exit_status(FY_E_UNSUPPORTED);
+}
+
+static int
 run_command(const struct fy_program *p, const struct fy_command *c, int argc,
 	    char *const *argv, bool bare)
 {
@@ -219,6 +236,8 @@ run_command(const struct fy_program *p, const struct fy_command *c, int argc,
 	for (i = 0; i < argc && !fy_streq(argv[i], "--"); i++)
 		if (answer_general(p, c, argv[i]))
 			return close_output(p->name, FY_EXIT_DONE);
+	if (c->not_yet != NULL)
+		return refuse_not_yet(p, c);
 	options = p->options_new();
 	if (options == NULL) {
 		fprintf(stderr, "%s: error: out of memory\n", p->name);

@@ -162,6 +162,38 @@ check_sizes(void)
 	CHECK_STR(text, "1.00 MB");
 }
 
+static void *
+no_options(void)
+{
+	CHECK(0); /* a command that isn't there yet has none */
+	return NULL;
+}
+
+/* A command that is not there yet: told of in --help, refused otherwise. */
+static void
+check_not_yet(void)
+{
+	static const struct fy_command commands[] = {
+		{ .name = "save",
+		  .arguments = "A B",
+		  .summary = "saves",
+		  .not_yet = "this version doesn't save" },
+		{ .name = NULL },
+	};
+	const struct fy_program p = { .name = "program",
+				      .summary = "s",
+				      .version = "1",
+				      .commands = commands,
+				      .options_new = no_options };
+	char *plain[] = { "program", "save", NULL };
+	char *with[] = { "program", "save", "--any", "1", "2", "3", NULL };
+	char *help[] = { "program", "save", "--help", NULL };
+
+	CHECK(fy_program_main(&p, 2, plain) == FY_EXIT_FAILED);
+	CHECK(fy_program_main(&p, 6, with) == FY_EXIT_FAILED);
+	CHECK(fy_program_main(&p, 3, help) == FY_EXIT_DONE);
+}
+
 int
 main(void)
 {
@@ -212,5 +244,6 @@ main(void)
 	CHECK_STR(o.compressed, "deflate");
 	done(&o, &args);
 	check_sizes();
+	check_not_yet();
 	return test_result();
 }

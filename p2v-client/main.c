@@ -50,6 +50,8 @@ options_free(void *options)
 	free(options);
 }
 
+#define NOT_YET "this version only converts"
+
 static const struct fy_command commands[] = {
 	{ .name = "convert",
 	  .arguments = "",
@@ -62,6 +64,18 @@ static const struct fy_command commands[] = {
 	  .summary = "show hardware, disks and systems of this machine",
 	  .options = fy_client_inventory_table,
 	  .run = fy_client_inventory },
+	{ .name = "backup",
+	  .arguments = "",
+	  .summary = "back this machine up into a repository",
+	  .not_yet = NOT_YET },
+	{ .name = "restore",
+	  .arguments = "",
+	  .summary = "restore a machine from a repository",
+	  .not_yet = NOT_YET },
+	{ .name = "schedule",
+	  .arguments = "add|list|remove",
+	  .summary = "back this machine up at set times",
+	  .not_yet = NOT_YET },
 	{ .name = NULL },
 };
 

@@ -190,22 +190,6 @@ run_map(const struct fy_command *command, void *options,
 	return r == 0 ? FY_EXIT_DONE : report(&err);
 }
 
-/* --- what is not there yet ---------------------------------------------------------- */
-
-static int
-run_missing(const struct fy_command *command, void *options,
-	    const struct fy_strings *arguments)
-{
-	struct fy_error err = { 0 };
-
-	(void)options;
-	(void)arguments;
-	fy_error_set(&err, FY_E_UNSUPPORTED, 0,
-		     "'%s' is not there yet: this version only maps",
-		     command->name);
-	return report(&err);
-}
-
 /* --- the table ------------------------------------------------------------------------ */
 
 static const struct fy_option map_options[] = {
@@ -241,6 +225,8 @@ static const struct fy_option map_options[] = {
 	{ .name = NULL },
 };
 
+#define NOT_YET "this version only maps"
+
 static const struct fy_command commands[] = {
 	{ .name = "map",
 	  .arguments = "SOURCE",
@@ -251,24 +237,20 @@ static const struct fy_command commands[] = {
 	  .run = run_map },
 	{ .name = "save",
 	  .arguments = "SOURCE IMAGE",
-	  .summary = "save the used blocks (not there yet)",
-	  .max_arguments = 2,
-	  .run = run_missing },
+	  .summary = "save the used blocks",
+	  .not_yet = NOT_YET },
 	{ .name = "restore",
 	  .arguments = "IMAGE TARGET",
-	  .summary = "restore an image (not there yet)",
-	  .max_arguments = 2,
-	  .run = run_missing },
+	  .summary = "restore an image",
+	  .not_yet = NOT_YET },
 	{ .name = "check",
 	  .arguments = "IMAGE",
-	  .summary = "check an image (not there yet)",
-	  .max_arguments = 1,
-	  .run = run_missing },
+	  .summary = "check an image",
+	  .not_yet = NOT_YET },
 	{ .name = "info",
 	  .arguments = "IMAGE",
-	  .summary = "tell about an image (not there yet)",
-	  .max_arguments = 1,
-	  .run = run_missing },
+	  .summary = "tell about an image",
+	  .not_yet = NOT_YET },
 	{ .name = NULL },
 };
 

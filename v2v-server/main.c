@@ -152,18 +152,7 @@ inject(const struct fy_command *command, void *options,
 	return fy_server_inject(command, options, arguments);
 }
 
-static int
-not_there_yet(const struct fy_command *command, void *options,
-	      const struct fy_strings *arguments)
-{
-	(void)options;
-	(void)arguments;
-	fprintf(stderr, "v2v-server: '%s' is not in this version yet\n",
-		command->name);
-	return FY_EXIT_USAGE;
-}
-
-#define ANY_NUMBER ((size_t)1 << 20)
+#define NOT_YET "it is not in this version, which serves and injects"
 
 static const struct fy_command commands[] = {
 	{ .name = "serve",
@@ -189,22 +178,16 @@ static const struct fy_command commands[] = {
 	  .run = fy_server_inspect },
 	{ .name = "convert",
 	  .arguments = "INPUT...",
-	  .summary = "Convert virtual machines (not in this version).",
-	  .options = no_options,
-	  .max_arguments = ANY_NUMBER,
-	  .run = not_there_yet },
+	  .summary = "Convert virtual machines.",
+	  .not_yet = NOT_YET },
 	{ .name = "batch",
 	  .arguments = "JOBS",
-	  .summary = "Convert many virtual machines (not in this version).",
-	  .options = no_options,
-	  .max_arguments = ANY_NUMBER,
-	  .run = not_there_yet },
+	  .summary = "Convert many virtual machines.",
+	  .not_yet = NOT_YET },
 	{ .name = "repository",
 	  .arguments = "ACTION NAME",
-	  .summary = "Manage backups (not in this version).",
-	  .options = no_options,
-	  .max_arguments = ANY_NUMBER,
-	  .run = not_there_yet },
+	  .summary = "Manage backups.",
+	  .not_yet = NOT_YET },
 	{ 0 },
 };
 

@@ -154,6 +154,11 @@ must_convert "${SSH[@]}" --name twice --format raw --force
 clear_vms
 
 say "--- what is not there yet is refused"
+for c in backup "restore --machine x" "schedule list"; do
+	# shellcheck disable=SC2086
+	expect_status 1 "$FY_BUILD/p2v-client" $c 2>"$T/err"
+	grep -q 'not there yet' "$T/err" || fail "$c is not refused"
+done
 must_fail 1 'connections' --server local --name x --connections 2
 must_fail 1 'sync' --server local --name x --sync
 must_fail 1 'vmdk' --server local --name x --format vmdk

@@ -41,9 +41,11 @@ refused 2 "need --root" "$server" serve --machine web01
 refused 2 "need --root" "$server" serve --append-only
 refused 2 "everything" "$server" serve --root "$root" --allow everything
 refused 1 "nowhere" "$server" serve --root "$T/nowhere"
-refused 2 "not in this version" "$server" convert x.vmdk
-refused 2 "not in this version" "$server" batch jobs.json
-refused 2 "not in this version" "$server" repository list x
+refused 1 "not in this version" "$server" convert x.vmdk
+refused 1 "not in this version" "$server" batch jobs.json
+refused 1 "not in this version" "$server" repository list x
+refused 1 "not there yet" "$server" convert --to /vms x.vmdk
+refused 0 "(not there yet)" "$server" --help
 refused 2 "confine" "$server" serve --require-sandbox
 refused 2 "Windows" "$server" serve --virtio-win /x
 refused 2 "Windows" "$server" inject --virtio-win /x disk
