@@ -121,6 +121,7 @@ ask(struct login *l, const char *prompt, bool echo)
 struct passphrase {
 	struct login *l;
 	const char *path;
+	bool wanted, given; /* the key is encrypted; somebody answered */
 };
 
 static int
@@ -134,8 +135,10 @@ on_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
 	(void)prompt;
 	(void)echo;
 	(void)verify;
+	p->wanted = true;
 	snprintf(text, sizeof(text), "Passphrase of %s", p->path);
 	answer = ask(p->l, text, false);
+	p->given = answer != NULL;
 	if (answer != NULL && strlen(answer) < len) {
 		memcpy(buf, answer, strlen(answer) + 1);
 		r = 0;
@@ -172,12 +175,59 @@ ask_public(struct login *l, const char *path, bool *ret_useful,
 	return r == SSH_AUTH_ERROR ? judge(l, r, err) : REFUSED;
 }
 
+/* Read the private key; a person is asked for its passphrase ASK_TIMES. */
+static int
+read_key_file(struct passphrase *p, ssh_key *ret)
+{
+	int i, r = SSH_ERROR;
+
+	for (i = 0; i < ASK_TIMES; i++) {
+		p->given = false;
+		r = ssh_pki_import_privkey_file(p->path, NULL, on_passphrase, p,
+						ret);
+		if (r == SSH_OK || !p->given)
+			break;
+	}
+	return r;
+}
+
+/* Why a key file can't be used, into 'err'. */
+static enum outcome
+key_file_failed(const struct passphrase *p, int r, struct fy_error *err)
+{
+	if (r == SSH_EOF)
+		fy_error_set(err, FY_E_NOTFOUND, 0,
+			     "cannot read the key file '%s'", p->path);
+	else if (p->given)
+		fy_error_set(err, FY_E_AUTH, 0,
+			     "the passphrase of the key file '%s' is wrong",
+			     p->path);
+	else if (p->wanted && p->l->s->o->ask_password == NULL)
+		fy_error_set(err, FY_E_AUTH, 0,
+			     "the key file '%s' is encrypted, and there is no "
+			     "terminal to ask for its passphrase at: add it to "
+			     "an ssh-agent (ssh-add) and leave --identity out, "
+			     "or use a key without passphrase",
+			     p->path);
+	else if (p->wanted)
+		fy_error_set(err, FY_E_AUTH, 0,
+			     "the key file '%s' is encrypted, and its "
+			     "passphrase was not given",
+			     p->path);
+	else
+		fy_error_set(err, FY_E_AUTH, 0,
+			     "the key file '%s' can't be used: it is no "
+			     "private key that libssh knows",
+			     p->path);
+	return FAILED;
+}
+
 /* 'must': the user named this file, so trouble with it is an error. */
 static enum outcome
 try_key_file(struct login *l, const char *path, bool must, struct fy_error *err)
 {
-	uint64_t deadline = fy_clock_ms() + ANSWER_MS;
-	struct passphrase p = { l, path };
+	uint64_t deadline;
+	struct passphrase p = { .l = l, .path = path };
 	enum outcome outcome;
 	ssh_key key = NULL;
 	bool useful;
@@ -190,17 +240,14 @@ try_key_file(struct login *l, const char *path, bool must, struct fy_error *err)
 		note_tried(l, path);
 		return REFUSED;
 	}
-	r = ssh_pki_import_privkey_file(path, NULL, on_passphrase, &p, &key);
+	r = read_key_file(&p, &key);
+	if (r != SSH_OK && must)
+		return key_file_failed(&p, r, err);
 	if (r != SSH_OK) {
-		if (!must)
-			return REFUSED;
-		fy_error_set(err, r == SSH_EOF ? FY_E_NOTFOUND : FY_E_AUTH, 0,
-			     r == SSH_EOF
-				     ? "cannot read the key file '%s'"
-				     : "the key file '%s' can't be used: wrong "
-				       "passphrase, or no private key",
-			     path);
-		return FAILED;
+		note_tried(l, path);
+		if (p.wanted)
+			note_tried(l, "but it is encrypted");
+		return REFUSED;
 	}
 	note_tried(l, path);
 	deadline = fy_clock_ms() + ANSWER_MS;

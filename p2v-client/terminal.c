@@ -60,9 +60,10 @@ read_line(int fd, char *buf, size_t size)
 	return true;
 }
 
-/* Ask with or without echo. */
+/* Ask with or without echo.  The echo goes before the question comes: what is
+ * typed at once would be shown, or lost with what is flushed. */
 static bool
-ask(int fd, bool echo, char *buf, size_t size)
+ask(int fd, bool echo, const char *question, char *buf, size_t size)
 {
 	struct termios was, now;
 	bool hidden = false, ok;
@@ -73,6 +74,7 @@ ask(int fd, bool echo, char *buf, size_t size)
 		now.c_lflag |= ECHONL;
 		hidden = tcsetattr(fd, TCSAFLUSH, &now) == 0;
 	}
+	dprintf(fd, "%s", question);
 	ok = read_line(fd, buf, size);
 	if (hidden)
 		tcsetattr(fd, TCSAFLUSH, &was);
@@ -94,9 +96,10 @@ fy_terminal_ask_host_key(void *ctx, const char *host, const char *type,
 			"The host key of %s is not known yet:\n"
 			"    %s %s\n"
 			"Compare it with what the server's administrator "
-			"says.\nConnect, and remember the key (y/n)? ",
+			"says.\n",
 			host, type, fingerprint);
-		if (!ask(fd, true, answer, sizeof(answer)))
+		if (!ask(fd, true, "Connect, and remember the key (y/n)? ",
+			 answer, sizeof(answer)))
 			return false;
 		if (strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0)
 			return true;
@@ -109,8 +112,9 @@ char *
 fy_terminal_ask_password(void *ctx, const char *prompt, bool echo)
 {
 	fy_autofd int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	size_t len = strlen(prompt);
+	fy_autofree char *question = NULL;
 	char buf[ANSWER_MAX], *answer = NULL;
+	size_t len = strlen(prompt);
 
 	(void)ctx;
 	if (fd == -1)
@@ -118,8 +122,11 @@ fy_terminal_ask_password(void *ctx, const char *prompt, bool echo)
 	/* PAM's prompts bring their own colon. */
 	while (len > 0 && (prompt[len - 1] == ' ' || prompt[len - 1] == ':'))
 		len--;
-	dprintf(fd, "%.*s: ", (int)len, prompt);
-	if (ask(fd, echo, buf, sizeof(buf)))
+	if (asprintf(&question, "%.*s: ", (int)len, prompt) == -1) {
+		question = NULL;
+		return NULL;
+	}
+	if (ask(fd, echo, question, buf, sizeof(buf)))
 		answer = strdup(buf);
 	explicit_bzero(buf, sizeof(buf));
 	return answer;
