@@ -17,6 +17,8 @@ sshd_locked_account() {
 	getent shadow "$(id -un)" | cut -d: -f2 | grep -q '^!'
 }
 
+# HOME is sshd's directory: what somebody's .bashrc does (and how long it takes)
+# is none of a test's business.
 sshd_config() {
 	cat <<-CONF
 	HostKey $SSHD_DIR/host_key
@@ -28,6 +30,7 @@ sshd_config() {
 	KbdInteractiveAuthentication no
 	PubkeyAuthentication yes
 	PrintMotd no
+	SetEnv HOME=$SSHD_DIR
 	LogLevel VERBOSE
 	MaxStartups 100
 	MaxSessions 100
