@@ -249,6 +249,18 @@ locate(struct fy_guest *g, const char *path, bool follow_last, char **ret,
 	return 0;
 }
 
+/* The same, and what it is. */
+static int
+locate_stat(struct fy_guest *g, const char *path, bool follow_last, char **ret,
+	    struct fy_guest_mount **ret_mount, const char **ret_rel,
+	    struct fy_guest_stat *ret_stat, struct fy_error *err)
+{
+	if (locate(g, path, follow_last, ret, ret_mount, ret_rel, err) == -1)
+		return -1;
+	return (*ret_mount)
+		->driver->stat((*ret_mount)->handle, *ret_rel, ret_stat, err);
+}
+
 /* --- what callers use ----------------------------------------------------- */
 
 int
@@ -296,9 +308,7 @@ fy_guest_stat(struct fy_guest *g, const char *path, struct fy_guest_stat *ret,
 	struct fy_guest_mount *m = NULL;
 	const char *rel = NULL;
 
-	if (locate(g, path, true, &real, &m, &rel, err) == -1)
-		return -1;
-	return m->driver->stat(m->handle, rel, ret, err);
+	return locate_stat(g, path, true, &real, &m, &rel, ret, err);
 }
 
 bool
@@ -342,8 +352,7 @@ fy_guest_readlink(struct fy_guest *g, const char *path, char **ret,
 	struct fy_guest_stat st;
 	const char *rel = NULL;
 
-	if (locate(g, path, false, &real, &m, &rel, err) == -1 ||
-	    m->driver->stat(m->handle, rel, &st, err) == -1)
+	if (locate_stat(g, path, false, &real, &m, &rel, &st, err) == -1)
 		return -1;
 	if (st.type != FY_GUEST_LINK)
 		return fy_error_set(err, FY_E_NOTFOUND, 0, "'%s' is no symlink",
@@ -361,8 +370,7 @@ fy_guest_read(struct fy_guest *g, const char *path, size_t max, char **ret,
 	struct fy_guest_stat st;
 	const char *rel = NULL;
 
-	if (locate(g, path, true, &real, &m, &rel, err) == -1 ||
-	    m->driver->stat(m->handle, rel, &st, err) == -1)
+	if (locate_stat(g, path, true, &real, &m, &rel, &st, err) == -1)
 		return -1;
 	if (st.type != FY_GUEST_FILE)
 		return fy_error_set(err, FY_E_FORMAT, 0,

@@ -149,6 +149,32 @@ add_size(struct fy_strings *args, const char *text, size_t more,
 	return fy_strings_add(args, WIDTH, err);
 }
 
+/* What most screens are: a box of a kind, with a text and 'rows' more rows. */
+struct screen {
+	const char *title, *text;
+	const struct fy_ui_labels *labels;
+	const char *kind[4]; /* "--menu", and what goes right before it */
+	const char *item;    /* the one that is marked at first; or NULL */
+	size_t rows;
+};
+
+static int
+open_screen(struct fy_ui *ui, struct fy_strings *args, const struct screen *s,
+	    struct fy_error *err)
+{
+	if (begin(ui, args, s->title, err) == -1 ||
+	    add_labels(args, s->labels, fy_streq(s->kind[0], "--yesno"), err))
+		return -1;
+	if (s->item != NULL &&
+	    (fy_strings_add(args, "--default-item", err) == -1 ||
+	     add_text(ui, args, s->item, err) == -1))
+		return -1;
+	if (add_options(args, s->kind, err) == -1 ||
+	    add_text(ui, args, s->text, err) == -1)
+		return -1;
+	return add_size(args, s->text, s->rows, err);
+}
+
 /* --- running --------------------------------------------------------------- */
 
 /* All that comes from 'fd', at most MAX_ANSWER bytes. */
@@ -267,37 +293,41 @@ fy_ui_release(struct fy_ui *ui)
 
 /* --- screens --------------------------------------------------------------- */
 
-enum fy_ui_answer
-fy_ui_message(struct fy_ui *ui, const char *title, const char *text,
-	      struct fy_error *err)
+/* One without an answer but the button. */
+static enum fy_ui_answer
+show(struct fy_ui *ui, const struct screen *s, struct fy_error *err)
 {
 	struct fy_strings args = { 0 };
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
-	if (begin(ui, &args, title, err) == 0 &&
-	    fy_strings_add(&args, "--msgbox", err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, 4, err) == 0)
+	if (open_screen(ui, &args, s, err) == 0)
 		answer = run(ui, &args, NULL, err);
 	fy_strings_release(&args);
 	return answer;
 }
 
 enum fy_ui_answer
+fy_ui_message(struct fy_ui *ui, const char *title, const char *text,
+	      struct fy_error *err)
+{
+	const struct screen s = {
+		.title = title, .text = text, .kind = { "--msgbox" }, .rows = 4
+	};
+
+	return show(ui, &s, err);
+}
+
+enum fy_ui_answer
 fy_ui_question(struct fy_ui *ui, const char *title, const char *text,
 	       const struct fy_ui_labels *labels, struct fy_error *err)
 {
-	struct fy_strings args = { 0 };
-	enum fy_ui_answer answer = FY_UI_FAILED;
+	const struct screen s = { .title = title,
+				  .text = text,
+				  .labels = labels,
+				  .kind = { "--yesno" },
+				  .rows = 4 };
 
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, true, err) == 0 &&
-	    fy_strings_add(&args, "--yesno", err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, 4, err) == 0)
-		answer = run(ui, &args, NULL, err);
-	fy_strings_release(&args);
-	return answer;
+	return show(ui, &s, err);
 }
 
 enum fy_ui_answer
@@ -321,15 +351,16 @@ fy_ui_input(struct fy_ui *ui, const char *title, const char *text,
 	    const char *initial, bool hidden, const struct fy_ui_labels *labels,
 	    char **ret, struct fy_error *err)
 {
+	const struct screen s = { .title = title,
+				  .text = text,
+				  .labels = labels,
+				  .kind = { hidden ? "--passwordbox"
+						   : "--inputbox" },
+				  .rows = 7 };
 	struct fy_strings args = { 0 };
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, false, err) == 0 &&
-	    fy_strings_add(&args, hidden ? "--passwordbox" : "--inputbox",
-			   err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, 7, err) == 0 &&
+	if (open_screen(ui, &args, &s, err) == 0 &&
 	    (initial == NULL || hidden ||
 	     add_text(ui, &args, initial, err) == 0))
 		answer = run(ui, &args, ret, err);
@@ -378,17 +409,17 @@ fy_ui_check(struct fy_ui *ui, const char *title, const char *text,
 	    const struct fy_ui_labels *labels, struct fy_strings *ret,
 	    struct fy_error *err)
 {
-	static const char *const kind[] = { "--separate-output", "--item-help",
-					    "--checklist", NULL };
+	const struct screen s = { .title = title,
+				  .text = text,
+				  .labels = labels,
+				  .kind = { "--separate-output", "--item-help",
+					    "--checklist" },
+				  .rows = n + 6 };
 	struct fy_strings args = { 0 };
 	fy_autofree char *chosen = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
 
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, false, err) == 0 &&
-	    add_options(&args, kind, err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, n + 6, err) == 0 &&
+	if (open_screen(ui, &args, &s, err) == 0 &&
 	    fy_strings_add(&args, "0", err) == 0 &&
 	    add_items(ui, &args, items, n, true, err) == 0)
 		answer = run(ui, &args, &chosen, err);
@@ -403,18 +434,18 @@ fy_ui_menu(struct fy_ui *ui, const char *title, const char *text,
 	   const struct fy_ui_item *items, size_t n,
 	   const struct fy_ui_labels *labels, size_t *ret, struct fy_error *err)
 {
+	const struct screen s = { .title = title,
+				  .text = text,
+				  .labels = labels,
+				  .kind = { "--menu" },
+				  .item = items[*ret].tag,
+				  .rows = n + 6 };
 	struct fy_strings args = { 0 };
 	fy_autofree char *chosen = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
 	size_t i;
 
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, false, err) == 0 &&
-	    fy_strings_add(&args, "--default-item", err) == 0 &&
-	    add_text(ui, &args, items[*ret].tag, err) == 0 &&
-	    fy_strings_add(&args, "--menu", err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, n + 6, err) == 0 &&
+	if (open_screen(ui, &args, &s, err) == 0 &&
 	    fy_strings_add(&args, "0", err) == 0 &&
 	    add_items(ui, &args, items, n, false, err) == 0)
 		answer = run(ui, &args, &chosen, err);
@@ -474,18 +505,18 @@ fy_ui_form(struct fy_ui *ui, const char *title, const char *text,
 	   struct fy_ui_field *fields, size_t n,
 	   const struct fy_ui_labels *labels, struct fy_error *err)
 {
-	char rows[24];
+	const struct screen s = { .title = title,
+				  .text = text,
+				  .labels = labels,
+				  .kind = { "--form" },
+				  .rows = n + 6 };
 	struct fy_strings args = { 0 };
 	fy_autofree char *answers = NULL;
 	enum fy_ui_answer answer = FY_UI_FAILED;
+	char rows[24];
 
 	snprintf(rows, sizeof(rows), "%zu", n);
-
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, false, err) == 0 &&
-	    fy_strings_add(&args, "--form", err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, n + 6, err) == 0 &&
+	if (open_screen(ui, &args, &s, err) == 0 &&
 	    fy_strings_add(&args, rows, err) == 0 &&
 	    add_fields(ui, &args, fields, n, err) == 0)
 		answer = run(ui, &args, &answers, err);

@@ -436,8 +436,7 @@ probe(struct fy_volume *v, struct fy_fs_info *ret, struct fy_error *err)
 		return r;
 	ret->name = "vfat";
 	if (!fy_is_zero(f.serial, 4))
-		snprintf(ret->uuid, sizeof(ret->uuid), "%02X%02X-%02X%02X",
-			 f.serial[3], f.serial[2], f.serial[1], f.serial[0]);
+		fy_put_serial(ret->uuid, f.serial);
 	if (f.total_bytes <= fy_volume_size(v) &&
 	    read_label(v, &f, ret, err) == -1)
 		return -1;

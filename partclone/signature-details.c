@@ -26,6 +26,12 @@ fy_put_uuid(char ret[64], const unsigned char *b)
 		 b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
+void
+fy_put_serial(char ret[64], const unsigned char *b)
+{
+	snprintf(ret, 64, "%02X%02X-%02X%02X", b[3], b[2], b[1], b[0]);
+}
+
 /* Length of the valid UTF-8 character at 'p', 0 when it isn't one. */
 static size_t
 utf8_length(const unsigned char *p, size_t len)
@@ -309,8 +315,7 @@ FY_DETAILS(fy_details_exfat)
 	r = fy_view_read(view, at - 3, boot, sizeof(boot), err);
 	if (r != 1)
 		return r;
-	snprintf(ret->uuid, sizeof(ret->uuid), "%02X%02X-%02X%02X", boot[103],
-		 boot[102], boot[101], boot[100]);
+	fy_put_serial(ret->uuid, boot + 100);
 	if (boot[108] < 9 || boot[108] > 12 || boot[109] > 25 - boot[108] ||
 	    fy_get_le32(boot + 96) < 2)
 		return 0;

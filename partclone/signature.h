@@ -65,6 +65,9 @@ uint64_t fy_view_size(const struct fy_view *view);
 /* 16 bytes as a UUID; all zero: "". */
 void fy_put_uuid(char ret[64], const unsigned char *bytes);
 
+/* A serial number (4 bytes) of FAT and exFAT, as it is shown in place of a UUID. */
+void fy_put_serial(char ret[64], const unsigned char *bytes);
+
 /* A text field: cut at NUL, spaces at the end dropped, made valid UTF-8. */
 void fy_put_label(struct fy_fs_info *ret, const void *field, size_t len);
 
