@@ -96,7 +96,8 @@ key() {
 # ---- the agent ----------------------------------------------------------------
 
 say "--- an agent"
-eval "$(ssh-agent -s)" >/dev/null
+# Keys that want to be confirmed are never confirmed.
+eval "$(SSH_ASKPASS=/bin/false ssh-agent -s)" >/dev/null
 own_pid "$SSH_AGENT_PID"
 key ed25519 '' stranger1
 key ecdsa '' stranger2
@@ -110,6 +111,15 @@ ssh-add -q "$SSHD_KEY"
 [ "$(ssh-add -l | wc -l)" = 3 ] || fail "not three keys in the agent"
 alone 0 "${pin[@]}"
 grep -q 'Accepted publickey' "$SSHD_LOG" || fail "no key was accepted"
+
+say "--- an agent that signs nothing"
+ssh-add -q -d "$SSHD_KEY" 2>/dev/null
+ssh-add -q -c "$SSHD_KEY"
+alone 1 "${pin[@]}"
+told 'refuses the login'
+cp "$SSHD_KEY" "$HOME/.ssh/id_ed25519"
+alone 0 "${pin[@]}"
+rm "$HOME/.ssh/id_ed25519"
 
 say "--- a locked agent, and none"
 SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force
