@@ -151,31 +151,50 @@ test_copy(void)
 	CHECK(memcmp(seen, model, SIZE) == 0);
 }
 
+static uint64_t written;
+
+static int
+array_pread(void *handle, void *buf, size_t len, uint64_t offset,
+	    struct fy_error *err)
+{
+	(void)err;
+	memcpy(buf, (unsigned char *)handle + offset, len);
+	return 0;
+}
+
+static int
+array_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
+	     struct fy_error *err)
+{
+	(void)err;
+	memcpy((unsigned char *)handle + offset, buf, len);
+	written += len;
+	return 0;
+}
+
 /* Only the blocks that the tool changed are written. */
 static void
 test_changed(void)
 {
-	fy_autoextents struct fy_extents *changed = NULL;
+	static const struct fy_volume_ops ops = { .pread = array_pread,
+						  .pwrite = array_pwrite };
 	fy_autofree unsigned char *model = malloc(SIZE);
-	fy_autovolume struct fy_volume *base = NULL;
-	fy_autovolume struct fy_volume *o = NULL;
+	fy_autovolume struct fy_volume *v = NULL;
 	struct fy_tool_path *t = NULL;
 	struct fy_error err = { 0 };
 	int fd;
 
 	CHECK(model != NULL);
 	make_noise("noise", model);
-	o = open_overlay(&base, "noise");
-	CHECK_OK(fy_tool_path_open(o, dir, &t, &err));
+	v = fy_volume_new(&ops, model, "array", SIZE, 512, &err);
+	CHECK(v != NULL);
+	CHECK_OK(fy_tool_path_open(v, dir, &t, &err));
 	fd = open_copy(t, O_RDWR);
 	CHECK_OK(fy_fd_pwrite_full(fd, "new", 3, 40960, &err));
 	CHECK_OK(fy_fd_pwrite_full(fd, model, 4096, 0, &err)); /* the same */
 	close(fd);
 	CHECK_OK(fy_tool_path_close(t, &err));
-	changed = fy_extents_new(&err);
-	CHECK(changed != NULL);
-	CHECK_OK(fy_overlay_changed(o, changed, &err));
-	CHECK(fy_extents_bytes(changed) == 4096);
+	CHECK(written == 4096 && memcmp(model + 40960, "new", 3) == 0);
 }
 
 /* A volume that is only read keeps what it has, whatever the tool does. */
