@@ -144,6 +144,15 @@ add_tools(struct fy_cpio_writer *w, bool merged)
 	add(w, "scripts/functions", S_IFREG | 0644, "");
 }
 
+/* The same as an archive of its own behind what 'im' has. */
+static void
+append_tools(struct image *im, struct fy_cpio_writer *w,
+	     enum fy_istream_method m)
+{
+	add_tools(w, false);
+	append(im, w, m);
+}
+
 static const char *
 text_of(struct fy_initramfs *ir, const char *path)
 {
@@ -233,35 +242,27 @@ check_refusals(void)
 	APPEND_TEXT(&im, "what is this");
 	check_refused(&im, FY_E_FORMAT, "no archive");
 
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_GZIP);
+	append_tools(&im, &w, FY_ISTREAM_GZIP);
 	APPEND_TEXT(&im, "junk");
 	check_refused(&im, FY_E_FORMAT, "no archive");
 
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	append_bytes(&im, zeros, 2);
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	check_refused(&im, FY_E_FORMAT, "padding");
 
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_GZIP);
+	append_tools(&im, &w, FY_ISTREAM_GZIP);
 	append_bytes(&im, zeros, 1 + (-im.len & 3));
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	check_refused(&im, FY_E_FORMAT, "multiple of 4");
 
 	/* LZ4's decompressor would take the archive for one of its blocks. */
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_LZ4);
+	append_tools(&im, &w, FY_ISTREAM_LZ4);
 	append_bytes(&im, zeros, 4 + (-im.len & 3));
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	check_refused(&im, FY_E_FORMAT, "lz4");
 
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	APPEND_TEXT(&im, "a=b\n\0\4\0\0\0\0\1\0\0#BOOTCONFIG\n");
 	check_refused(&im, FY_E_UNSUPPORTED, "bootconfig");
 
@@ -700,8 +701,7 @@ check_missing(void)
 
 	set_up(&s, false);
 	put_text(s.fd, MODULES "/kernel/drivers/block/virtio_blk.ko", "bad");
-	add_tools(&w, false);
-	append(&im, &w, FY_ISTREAM_PLAIN);
+	append_tools(&im, &w, FY_ISTREAM_PLAIN);
 	CHECK_OK(inject(&im, &s, &o, &seg, &err), &err);
 	CHECK(lists(seg.report, "missing", "virtio_blk"));
 	CHECK(json_array_size(json_object_get(seg.report, "notes")) == 1);

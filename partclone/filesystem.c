@@ -10,6 +10,7 @@
  */
 #include "partclone/filesystem.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +98,19 @@ ambiguous(struct fy_fs_info *ret, const char *other)
 	ret->driver = NULL;
 	snprintf(ret->note, sizeof(ret->note),
 		 "holds the signatures of %s and %s", ret->name, other);
+}
+
+int
+fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
+{
+	va_list ap;
+
+	ret->whole = true;
+	ret->warn = warn;
+	va_start(ap, fmt);
+	vsnprintf(ret->note, sizeof(ret->note), fmt, ap);
+	va_end(ap);
+	return 0;
 }
 
 int

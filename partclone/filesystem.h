@@ -66,6 +66,11 @@ struct fy_fs_driver {
 			struct fy_error *err);
 };
 
+/* For drivers: no map, all of the volume is used; why, in the note.  Returns
+ * 0. */
+int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_fat;
 extern const struct fy_fs_driver fy_fs_swap;

@@ -79,15 +79,6 @@ probe(struct fy_volume *v, struct fy_fs_info *ret, struct fy_error *err)
 
 /* --- what there can be a map of ---------------------------------------------- */
 
-static int
-whole(struct fy_fs_result *ret, const char *why)
-{
-	ret->whole = true;
-	ret->warn = true;
-	snprintf(ret->note, sizeof(ret->note), "%s", why);
-	return 0;
-}
-
 /* Look at the bytes of the superblock alone, before libext2fs does.  Sets
  * ret->whole where no map can be had.  FY_E_UNSUPPORTED for a filesystem that
  * is nothing without another device. */
@@ -104,24 +95,25 @@ judge(struct fy_volume *v, bool allow_dirty, struct fy_fs_result *ret,
 	incompat = fy_get_le32(sb + 0x60);
 	ro = fy_get_le32(sb + 0x64);
 	if (incompat & EXT3_FEATURE_INCOMPAT_JOURNAL_DEV)
-		return whole(ret, "the external journal of another filesystem");
+		return fy_fs_whole(
+			ret, true,
+			"the external journal of another filesystem");
 	if ((compat & ~(uint32_t)EXT_COMPAT_SAFE) ||
 	    (incompat & ~(uint32_t)EXT_INCOMPAT_SAFE) ||
-	    (ro & ~(uint32_t)EXT_RO_COMPAT_SAFE)) {
-		whole(ret, "");
-		snprintf(ret->note, sizeof(ret->note),
-			 "features that this program does not know (compat "
-			 "0x%x, incompat 0x%x, ro_compat 0x%x)",
-			 compat & ~(uint32_t)EXT_COMPAT_SAFE,
-			 incompat & ~(uint32_t)EXT_INCOMPAT_SAFE,
-			 ro & ~(uint32_t)EXT_RO_COMPAT_SAFE);
-		return 0;
-	}
+	    (ro & ~(uint32_t)EXT_RO_COMPAT_SAFE))
+		return fy_fs_whole(
+			ret, true,
+			"features that this program does not know (compat "
+			"0x%x, incompat 0x%x, ro_compat 0x%x)",
+			compat & ~(uint32_t)EXT_COMPAT_SAFE,
+			incompat & ~(uint32_t)EXT_INCOMPAT_SAFE,
+			ro & ~(uint32_t)EXT_RO_COMPAT_SAFE);
 	if (!(compat & EXT3_FEATURE_COMPAT_HAS_JOURNAL) ||
 	    fy_get_le32(sb + 0xe0) != 0 || fy_is_zero(sb + 0xd0, 16))
 		return 0;
 	if (allow_dirty)
-		return whole(ret, "its journal is on another device");
+		return fy_fs_whole(ret, true,
+				   "its journal is on another device");
 	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 			    "its journal is on another device, without which "
 			    "a copy is not usable; move it inside (tune2fs), "
@@ -190,11 +182,8 @@ static int
 refuse(const struct fy_fs_map_options *options, const char *why,
        struct fy_fs_result *ret, struct fy_error *err)
 {
-	if (options->allow_dirty) {
-		whole(ret, "");
-		snprintf(ret->note, sizeof(ret->note), "unclean: %.200s", why);
-		return 0;
-	}
+	if (options->allow_dirty)
+		return fy_fs_whole(ret, true, "unclean: %.200s", why);
 	return fy_error_set(err, FY_E_DIRTY, 0,
 			    "the filesystem is unclean, so its map is not "
 			    "safe: %s; run e2fsck on it, or allow it to be "
@@ -292,9 +281,7 @@ read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 		*err = failure;
 		return -1;
 	}
-	whole(ret, "");
-	snprintf(ret->note, sizeof(ret->note), "damaged: %.200s", failure.msg);
-	return 0;
+	return fy_fs_whole(ret, true, "damaged: %.200s", failure.msg);
 }
 
 const struct fy_fs_driver fy_fs_ext = {

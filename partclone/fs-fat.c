@@ -323,15 +323,6 @@ is_dirty(struct fy_volume *v, const struct fat *f, bool *ret,
 }
 
 static int
-whole(struct fy_fs_result *ret, const char *why)
-{
-	ret->whole = true;
-	ret->warn = true;
-	snprintf(ret->note, sizeof(ret->note), "%s", why);
-	return 0;
-}
-
-static int
 read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 	 struct fy_extents *used, struct fy_fs_result *ret,
 	 struct fy_error *err)
@@ -344,20 +335,23 @@ read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 	if (r == -1)
 		return -1;
 	if (r == 0)
-		return whole(ret, "the FAT's boot sector is gone");
+		return fy_fs_whole(ret, true, "the FAT's boot sector is gone");
 	if (f.total_bytes > fy_volume_size(v))
-		return whole(ret, "the FAT claims to reach behind the end of "
-				  "its partition");
+		return fy_fs_whole(ret, true,
+				   "the FAT claims to reach behind the end of "
+				   "its partition");
 	if (f.misnamed)
-		return whole(ret, "the FAT's name and its number of clusters "
-				  "contradict each other");
+		return fy_fs_whole(ret, true,
+				   "the FAT's name and its number of clusters "
+				   "contradict each other");
 	if (f.active >= f.fats)
-		return whole(ret, "the FAT in use is not there");
+		return fy_fs_whole(ret, true, "the FAT in use is not there");
 	if (is_dirty(v, &f, &dirty, err) == -1)
 		return -1;
 	if (dirty)
-		return whole(ret, "the FAT is marked dirty (not cleanly "
-				  "unmounted)");
+		return fy_fs_whole(ret, true,
+				   "the FAT is marked dirty (not cleanly "
+				   "unmounted)");
 	ret->bytes = f.total_bytes;
 	return scan_fat(v, &f, options, used, ret, err);
 }

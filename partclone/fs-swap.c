@@ -92,15 +92,6 @@ probe(struct fy_volume *v, struct fy_fs_info *ret, struct fy_error *err)
 }
 
 static int
-whole(struct fy_fs_result *ret, bool warn, const char *why)
-{
-	ret->whole = true;
-	ret->warn = warn;
-	snprintf(ret->note, sizeof(ret->note), "%s", why);
-	return 0;
-}
-
-static int
 read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 	 struct fy_extents *used, struct fy_fs_result *ret,
 	 struct fy_error *err)
@@ -114,18 +105,19 @@ read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 	if (r == -1)
 		return -1;
 	if (r == 0)
-		return whole(ret, true, "the swap signature is gone");
+		return fy_fs_whole(ret, true, "the swap signature is gone");
 	if (s.hibernated)
-		return whole(ret, true,
-			     "holds a hibernated system, which will not resume "
-			     "on other hardware");
+		return fy_fs_whole(
+			ret, true,
+			"holds a hibernated system, which will not resume "
+			"on other hardware");
 	if (s.old)
-		return whole(ret, false, "swap of the oldest version");
+		return fy_fs_whole(ret, false, "swap of the oldest version");
 	pages = s.foreign_order ? fy_get_be32(s.header + 4)
 				: fy_get_le32(s.header + 4);
 	if ((fy_get_le32(s.header) != 1 && !s.foreign_order) || pages == 0 ||
 	    (pages + 1) * s.page_bytes > fy_volume_size(v))
-		return whole(ret, true, "the swap's header is damaged");
+		return fy_fs_whole(ret, true, "the swap's header is damaged");
 	ret->bytes = (pages + 1) * s.page_bytes;
 	snprintf(ret->note, sizeof(ret->note), "only the header is copied");
 	return fy_extents_append(used, 0, s.page_bytes, err);
