@@ -277,6 +277,12 @@ get_identity(const json_t *j, struct fy_job *job, struct fy_error *err)
 				    "'.', '_' and '-', at most 100, the first "
 				    "a letter or digit",
 				    job->name != NULL ? job->name : "");
+	if (get_text(j, "client", 32, NULL, &job->client, err) == -1)
+		return -1;
+	if (job->client != NULL &&
+	    (strlen(job->client) != 32 ||
+	     strspn(job->client, "0123456789abcdef") != 32))
+		return malformed("client", "is not 32 hex digits", err);
 	if (get_bool(j, "sync", false, &sync, err) == -1)
 		return -1;
 	if (sync)
@@ -334,6 +340,7 @@ fy_job_free(struct fy_job *job)
 	if (job == NULL)
 		return;
 	free(job->action);
+	free(job->client);
 	free(job->name);
 	free(job->to);
 	free(job->format);

@@ -34,6 +34,7 @@ struct fy_job_pair { /* a MAC and a network, or a NIC's name and a MAC */
 
 struct fy_job {
 	char *action, *name, *to;
+	char *client; /* 32 hex digits that name the client's process, or NULL */
 	char *format;
 	enum fy_codec compressed;
 	const struct fy_emitter *emitters[8]; /* libvirt is always among them */

@@ -3,7 +3,7 @@
  * NAME.partial and its lock.
  *
  * The lock is flock() on NAME.partial/lock, so that it ends with its process,
- * however that ends; the pid and the time in it are for people.  The file goes
+ * however that ends; what it holds is only for those who wait.  The file goes
  * with the directory when a job is done; so whoever gets the lock looks whether
  * the file is still the one in the tree, and begins again if it isn't.
  */
@@ -21,9 +21,11 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "v2v-server/holder.h"
 
 #define LOCK	  "lock"
 #define RETRY_MS  250
+#define GONE_MS	  10
 #define SAY_EVERY 20 /* retries */
 
 bool
@@ -89,39 +91,6 @@ is_current(const struct fy_jobdir *d)
 	       same_file(d->lockfd, d->fd, LOCK);
 }
 
-/* "process 12, started 2026-01-02T03:04:05Z", for people. */
-static void
-read_holder(int lockfd, char *ret, size_t ret_size)
-{
-	ssize_t n = pread(lockfd, ret, ret_size - 1, 0);
-	char *p;
-
-	ret[n > 0 ? n : 0] = '\0';
-	for (p = ret; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-			*p = '\0';
-	if (ret[0] == '\0')
-		snprintf(ret, ret_size, "an unnamed process");
-}
-
-static int
-write_holder(int lockfd, struct fy_error *err)
-{
-	char text[128], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-	int n;
-
-	gmtime_r(&now, &tm);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	n = snprintf(text, sizeof(text), "process %ld, started %s\n",
-		     (long)getpid(), stamp);
-	if (ftruncate(lockfd, 0) == -1)
-		return fy_error_set(err, FY_E_IO, errno,
-				    "cannot write the lock");
-	return fy_fd_pwrite_full(lockfd, text, (size_t)n, 0, err);
-}
-
 /* 1 locked, 0 somebody else has it or it was replaced, -1. */
 static int
 try_lock(struct fy_jobdir *d, bool *ret_busy, struct fy_error *err)
@@ -146,36 +115,112 @@ try_lock(struct fy_jobdir *d, bool *ret_busy, struct fy_error *err)
 	return 0;
 }
 
-static int
-take_lock(struct fy_jobdir *d, unsigned wait_ms, struct fy_log *log,
-	  const struct fy_stop *stop, struct fy_error *err)
+struct waiting {
+	const struct fy_jobdir_wait *how;
+	unsigned waited_ms, tries;
+	struct fy_holder holder; /* as it was last seen */
+	pid_t told;		 /* to end */
+	unsigned long long told_start;
+};
+
+/* Whether the holder is at work for an earlier connection of our client. */
+static bool
+is_ours(const struct waiting *w)
 {
-	unsigned waited = 0, tries = 0;
-	char holder[128] = "an unnamed process";
+	return w->holder.pid != 0 && w->how->client != NULL &&
+	       fy_streq(w->holder.client, w->how->client);
+}
+
+/* The lost connection of our own client: what it has received is made durable
+ * when it ends.  Once for each holder. */
+static void
+tell_to_end(struct fy_jobdir *d, struct waiting *w)
+{
+	struct fy_holder *h = &w->holder;
+
+	if (h->finishing || (w->told == h->pid && w->told_start == h->start))
+		return;
+	w->told = h->pid;
+	w->told_start = h->start;
+	if (fy_holder_end(h, d->lockfd))
+		fy_log_info(w->how->log,
+			    "an earlier connection of this client still works "
+			    "on '%s' (%s); it is ended",
+			    d->path, h->words);
+}
+
+static bool
+client_is_gone(const struct waiting *w)
+{
+	struct pollfd p = { .fd = w->how->peer, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 &&
+	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* The lock is somebody's: tell it, and wait a little. */
+static int
+wait_for_holder(struct fy_jobdir *d, struct waiting *w, struct fy_error *err)
+{
+	bool patient;
+
+	fy_holder_read(d->lockfd, &w->holder);
+	patient = is_ours(w) && w->holder.finishing;
+	if (is_ours(w))
+		tell_to_end(d, w);
+	if (w->tries++ % SAY_EVERY == 0 && patient)
+		fy_log_info(w->how->log,
+			    "'%s' has been received whole and is being "
+			    "finished (%s); waiting for its end",
+			    d->path, w->holder.words);
+	else if ((w->tries - 1) % SAY_EVERY == 0)
+		fy_log_info(w->how->log,
+			    "'%s' is being worked on by another v2v-server "
+			    "(%s); waiting, %u s at most",
+			    d->path, w->holder.words,
+			    (w->how->ms - w->waited_ms + 999) / 1000);
+	if (!patient && w->waited_ms >= w->how->ms)
+		return fy_error_set(err, FY_E_BUSY, 0,
+				    "'%s' is still being worked on by another "
+				    "v2v-server (%s); try again when it has "
+				    "ended",
+				    d->path, w->holder.words);
+	if (client_is_gone(w))
+		return fy_error_set(err, FY_E_CONNECTION, 0,
+				    "the client went away while '%s' was being "
+				    "waited for",
+				    d->path);
+	if (!patient)
+		w->waited_ms += RETRY_MS;
+	poll(NULL, 0, RETRY_MS);
+	return 0;
+}
+
+static int
+take_lock(struct fy_jobdir *d, const struct fy_jobdir_wait *how,
+	  struct fy_error *err)
+{
+	struct waiting w = { .how = how };
 	bool busy;
 	int r;
 
 	while ((r = try_lock(d, &busy, err)) == 0) {
-		if (busy)
-			read_holder(d->lockfd, holder, sizeof(holder));
-		if (busy && tries++ % SAY_EVERY == 0)
-			fy_log_info(log,
-				    "'%s' is being worked on by another "
-				    "v2v-server (%s); waiting, %u s at most",
-				    d->path, holder,
-				    (wait_ms - waited + 999) / 1000);
-		if (waited >= wait_ms)
-			return fy_error_set(err, FY_E_BUSY, 0,
-					    "'%s' is still being worked on by "
-					    "another v2v-server (%s); try "
-					    "again when it has ended",
-					    d->path, holder);
-		if (fy_stop_check(stop, err) == -1)
+		if (fy_stop_check(how->stop, err) == -1 ||
+		    (busy && wait_for_holder(d, &w, err) == -1))
 			return -1;
-		poll(NULL, 0, RETRY_MS);
-		waited += RETRY_MS;
+		/* It went with its holder: once more, with the new one. */
+		if (!busy)
+			poll(NULL, 0, GONE_MS);
 	}
-	return r == 1 ? write_holder(d->lockfd, err) : -1;
+	if (r == -1)
+		return -1;
+	return fy_holder_write(d->lockfd, how->client, err);
+}
+
+int
+fy_jobdir_say_finishing(struct fy_jobdir *d, struct fy_error *err)
+{
+	return fy_holder_say_finishing(d->lockfd, err);
 }
 
 static int
@@ -194,9 +239,9 @@ open_job(struct fy_jobdir *d, struct fy_error *err)
 }
 
 int
-fy_jobdir_open(int dirfd, const char *dir, const char *name, unsigned wait_ms,
-	       struct fy_log *log, const struct fy_stop *stop,
-	       struct fy_jobdir **ret, struct fy_error *err)
+fy_jobdir_open(int dirfd, const char *dir, const char *name,
+	       const struct fy_jobdir_wait *wait, struct fy_jobdir **ret,
+	       struct fy_error *err)
 {
 	FY_AUTO(jobdir) struct fy_jobdir *d = calloc(1, sizeof(*d));
 	const char *slash = fy_streq(dir, "/") ? "" : "/";
@@ -214,7 +259,7 @@ fy_jobdir_open(int dirfd, const char *dir, const char *name, unsigned wait_ms,
 	if (d->name == NULL || d->dir == NULL || d->partial_name == NULL ||
 	    d->path == NULL)
 		return -1;
-	if (take_lock(d, wait_ms, log, stop, err) == -1) {
+	if (take_lock(d, wait, err) == -1) {
 		close_fds(d); /* not ours: nothing is to be removed */
 		return -1;
 	}

@@ -26,15 +26,29 @@ struct fy_jobdir {
 	int lockfd;
 };
 
+/* How to wait for a lock that somebody else has. */
+struct fy_jobdir_wait {
+	unsigned ms;
+	const char *client; /* the client's process by its own name, or NULL */
+	int peer;	    /* the connection to it, to see it go; -1: none */
+	struct fy_log *log;
+	const struct fy_stop *stop;
+};
+
 /*
  * Open, making what is missing, and lock.  Takes 'dirfd', also on failure.
- * Somebody else's lock is waited for up to 'wait_ms', which the log tells;
- * then FY_E_BUSY naming its holder.
+ * Somebody else's lock is waited for up to 'wait->ms', which the log tells;
+ * then FY_E_BUSY naming its holder.  A holder that serves an earlier connection
+ * of the same client is told to end (SIGTERM: it makes durable what it has and
+ * lets go), unless it has all units and finishes the job: then it is waited for
+ * as long as the client stays.
  */
 int fy_jobdir_open(int dirfd, const char *dir, const char *name,
-		   unsigned wait_ms, struct fy_log *log,
-		   const struct fy_stop *stop, struct fy_jobdir **ret,
+		   const struct fy_jobdir_wait *wait, struct fy_jobdir **ret,
 		   struct fy_error *err);
+
+/* From here on the job can be finished without its client. */
+int fy_jobdir_say_finishing(struct fy_jobdir *d, struct fy_error *err);
 
 /* Unlock.  A directory in which there is nothing of a job is removed.  Only
  * 'dirfd' stays open. */

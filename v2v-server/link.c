@@ -23,6 +23,8 @@
 #include "common/cleanup.h"
 
 #define BUFFER_BYTES (256u * 1024)
+#define STOP_MS	     2000u
+#define SLICE_MS     250u
 
 static uint64_t
 now_ms(void)
@@ -310,13 +312,20 @@ fy_link_drain(struct fy_link *l, unsigned ms)
 
 /* --- sending -------------------------------------------------------------- */
 
+/* Wait a little for room.  Who was told to end waits for a client's last words
+ * no longer than STOP_MS. */
 static int
-wait_writable(struct fy_link *l, uint64_t end, struct fy_error *err)
+wait_writable(struct fy_link *l, uint64_t *end, struct fy_error *err)
 {
 	struct pollfd p = { .fd = l->out, .events = POLLOUT };
-	uint64_t now = now_ms();
+	uint64_t now = now_ms(), left;
 
-	if (now < end && (poll(&p, 1, (int)(end - now)) >= 0 || errno == EINTR))
+	if (fy_stop_is_raised(l->stop) && *end > now + STOP_MS)
+		*end = now + STOP_MS;
+	left = now < *end ? *end - now : 0;
+	if (left > SLICE_MS)
+		left = SLICE_MS;
+	if (left > 0 && (poll(&p, 1, (int)left) >= 0 || errno == EINTR))
 		return 0;
 	return fy_error_set(err, FY_E_CONNECTION, 0,
 			    "the client takes nothing for %u s",
@@ -334,7 +343,7 @@ write_all(struct fy_link *l, struct iovec *v, int n, struct fy_error *err)
 		if (w == -1 && errno == EINTR)
 			continue;
 		if (w == -1 && errno == EAGAIN) {
-			if (wait_writable(l, end, err) == -1)
+			if (wait_writable(l, &end, err) == -1)
 				return -1;
 			continue;
 		}

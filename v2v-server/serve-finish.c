@@ -257,7 +257,8 @@ fy_session_finish(struct fy_session *s, struct fy_error *err)
 	struct watcher w;
 	int r;
 
-	if (watcher_start(&w, s, err) == -1)
+	if (fy_jobdir_say_finishing(s->dir, err) == -1 ||
+	    watcher_start(&w, s, err) == -1)
 		return -1;
 	if (fy_progress_start(&s->progress, FY_PROGRESS_NONE, show_progress, s,
 			      1000, err) == -1) {

@@ -470,15 +470,19 @@ open_log(struct fy_session *s, struct fy_error *err)
 static int
 open_dir(struct fy_session *s, struct fy_error *err)
 {
-	unsigned wait = s->options->lock_wait_ms;
+	struct fy_jobdir_wait wait = { .ms = s->options->lock_wait_ms,
+				       .client = s->job->client,
+				       .peer = s->link.in,
+				       .log = s->log,
+				       .stop = s->stop };
 	fy_autofree char *path = NULL;
 	int fd;
 
 	if (fy_role_open_dir(s->role, s->job->to, &fd, &path, err) == -1)
 		return -1;
-	if (fy_jobdir_open(fd, path, s->job->name,
-			   wait != 0 ? wait : LOCK_WAIT_MS, s->log, s->stop,
-			   &s->dir, err) == -1)
+	if (wait.ms == 0)
+		wait.ms = LOCK_WAIT_MS;
+	if (fy_jobdir_open(fd, path, s->job->name, &wait, &s->dir, err) == -1)
 		return -1;
 	if (!fy_commit_is_pending(s->dir))
 		return 0;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "v2v-server/holder.h"
 #include "v2v-server/jobdir.h"
 #include "v2v-server/testing.h"
 
@@ -17,14 +18,23 @@ static char *top;
 static int topfd;
 
 static struct fy_jobdir *
-open_dir(unsigned wait_ms, struct fy_error *err)
+open_for(const char *client, unsigned wait_ms, struct fy_error *err)
 {
+	struct fy_jobdir_wait wait = { .ms = wait_ms,
+				       .client = client,
+				       .peer = -1 };
 	struct fy_jobdir *d = NULL;
 	int fd = openat(topfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fy_jobdir_open(fd, top, "vm", wait_ms, NULL, NULL, &d, err) == -1)
+	if (fy_jobdir_open(fd, top, "vm", &wait, &d, err) == -1)
 		return NULL;
 	return d;
+}
+
+static struct fy_jobdir *
+open_dir(unsigned wait_ms, struct fy_error *err)
+{
+	return open_for(NULL, wait_ms, err);
 }
 
 /* What a whole job looks like just before its commit. */
@@ -233,6 +243,103 @@ locks(void)
 	clean();
 }
 
+/* --- a holder that serves a lost connection of the same client -------------- */
+
+#define CLIENT_A "0123456789abcdef0123456789abcdef"
+#define CLIENT_B "0123456789abcdef0123456789abcdee"
+
+/* A process that holds the lock for A until it is killed, or for 'ms'. */
+static pid_t
+holder(bool finishing, unsigned ms)
+{
+	struct fy_error err = { 0 };
+	struct fy_jobdir *d;
+	pid_t pid = fork();
+
+	CHECK(pid != -1);
+	if (pid != 0) {
+		while (!fy_jobdir_has(topfd, "vm.partial/journal"))
+			usleep(1000);
+		return pid;
+	}
+	d = open_for(CLIENT_A, 0, &err);
+	if (d == NULL || (finishing && fy_jobdir_say_finishing(d, &err) == -1))
+		_exit(9);
+	test_write_file(d->fd, "journal", "x");
+	usleep(ms * 1000);
+	_exit(0);
+}
+
+/* Who wants the lock ends it or not; whether it got the lock. */
+static bool
+taken(pid_t pid, const char *client, unsigned wait_ms, bool *ret_killed)
+{
+	struct fy_error err = { 0 };
+	struct fy_jobdir *d = open_for(client, wait_ms, &err);
+	int status = 0;
+
+	if (d == NULL) {
+		CHECK_ERROR(FY_E_BUSY);
+		CHECK(waitpid(pid, &status, WNOHANG) == 0);
+		CHECK(kill(pid, SIGKILL) == 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	*ret_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+	if (d != NULL)
+		CHECK_OK(fy_jobdir_clear(d, &err));
+	fy_jobdir_close(d);
+	clean();
+	return d != NULL;
+}
+
+static void
+same_client(void)
+{
+	struct fy_error err = { 0 };
+	struct fy_holder h;
+	struct fy_jobdir *d;
+	bool killed;
+	pid_t pid;
+
+	/* It is told to end, and does. */
+	CHECK(taken(holder(false, 60000), CLIENT_A, 20000, &killed) && killed);
+	/* Not by others, nor by a client that has no name. */
+	CHECK(!taken(holder(false, 60000), CLIENT_B, 600, &killed) && !killed);
+	CHECK(!taken(holder(false, 60000), NULL, 600, &killed) && !killed);
+	/* One that finishes the job is waited for, longer than others are. */
+	CHECK(taken(holder(true, 1500), CLIENT_A, 300, &killed) && !killed);
+	CHECK(!taken(holder(true, 60000), CLIENT_B, 300, &killed));
+
+	/* Only the very process: another start, another boot, no process. */
+	pid = holder(false, 60000);
+	d = calloc(1, sizeof(*d));
+	CHECK(d != NULL);
+	d->lockfd = openat(topfd, "vm.partial/lock", O_RDWR | O_CLOEXEC);
+	fy_holder_read(d->lockfd, &h);
+	CHECK(h.pid == pid && h.start > 0 && !h.finishing);
+	CHECK(strcmp(h.client, CLIENT_A) == 0);
+	h.start++;
+	CHECK(!fy_holder_end(&h, d->lockfd));
+	h.start--;
+	h.boot[0] ^= 1;
+	CHECK(!fy_holder_end(&h, d->lockfd));
+	h.boot[0] ^= 1;
+	CHECK(kill(pid, 0) == 0 && waitpid(pid, NULL, WNOHANG) == 0);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	CHECK(!fy_holder_end(&h, d->lockfd));
+	/* Half a line, and nonsense, name nobody. */
+	CHECK(ftruncate(d->lockfd, 80) == 0);
+	fy_holder_read(d->lockfd, &h);
+	CHECK(h.pid == 0 && strncmp(h.words, "process ", 8) == 0);
+	CHECK(fy_holder_say_finishing(d->lockfd, &err) == -1);
+	CHECK(ftruncate(d->lockfd, 0) == 0);
+	fy_holder_read(d->lockfd, &h);
+	CHECK(h.pid == 0 && strcmp(h.words, "an unnamed process") == 0);
+	close(d->lockfd);
+	free(d);
+	clean();
+}
+
 /* A link in NAME.partial's place leads nowhere. */
 static void
 links(void)
@@ -257,6 +364,7 @@ main(void)
 	cut_anywhere(true, 10);
 	in_the_way();
 	locks();
+	same_client();
 	links();
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, top, &err));
 	free(top);

@@ -307,6 +307,57 @@ unheard(void)
 	clean();
 }
 
+/* The same client comes again while its lost connection is still served: what
+ * had arrived is kept, and nothing has to be waited for. */
+static void
+same_client(const char *format, const char *compressed)
+{
+	struct job j = raw_job;
+	fy_autofree char *file = NULL;
+	struct fy_error err = { 0 };
+	struct client a, b, c;
+	uint64_t differs;
+	int status;
+
+	j.format = format;
+	j.compressed = compressed;
+	j.extra = "\"client\":\"00112233445566778899aabbccddeeff\",";
+	file = fy_format(&err, "vm.%s", format);
+	start(&a, &plain);
+	send_job(&a, &j);
+	ready(&a, 1);
+	/* Not waited for: some is durable, some is not even a batch yet. */
+	send_units(&a, 0, 0, a.units / 2);
+	usleep(300 * 1000);
+	start(&b, &plain);
+	send_job(&b, &j);
+	ready(&b, 1);
+	CHECK(b.resumed && b.durable > 0);
+	CHECK(waitpid(a.pid, &status, 0) == a.pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+	close(a.fd);
+	free(a.payload);
+	/* A third time, from the middle. */
+	check_units(&b, b.durable, &differs);
+	send_unit(&b, 0, b.units - 1);
+	start(&c, &plain);
+	send_job(&c, &j);
+	ready(&c, 1);
+	CHECK(c.resumed && c.durable >= b.durable);
+	CHECK(waitpid(b.pid, &status, 0) == b.pid);
+	close(b.fd);
+	free(b.payload);
+	check_units(&c, c.durable, &differs);
+	send_rest(&c);
+	finish(&c);
+	image_is_disk(file, format);
+	clean();
+	j.extra = "\"client\":\"x\",";
+	start(&a, &plain);
+	send_job(&a, &j);
+	expect_error(&a, "format", "client", 1);
+}
+
 static void
 other_pins(void)
 {
@@ -354,6 +405,8 @@ main(void)
 	zeroed("qcow2", "zstd");
 	verify_differs();
 	unheard();
+	same_client("raw", "none");
+	same_client("qcow2", "zstd");
 	other_pins();
 	tear_down();
 	return 0;

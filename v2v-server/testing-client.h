@@ -48,6 +48,15 @@ struct client {
 
 static const struct fy_serve_options plain = { .role = { .root = "" } };
 
+static struct fy_stop *server_stop; /* in the child */
+
+static inline void
+on_term(int number)
+{
+	(void)number;
+	fy_stop_raise(server_stop);
+}
+
 static inline void
 start(struct client *c, const struct fy_serve_options *options)
 {
@@ -70,6 +79,8 @@ start(struct client *c, const struct fy_serve_options *options)
 			dup2(null, STDERR_FILENO);
 		signal(SIGPIPE, SIG_IGN);
 		CHECK_OK(fy_stop_init(&stop, &err));
+		server_stop = &stop;
+		signal(SIGTERM, on_term);
 		_exit(fy_serve(&o, pair[1], pair[1], &stop));
 	}
 	close(pair[1]);
