@@ -103,6 +103,7 @@ take_view(struct fy_progress_ticker *t, struct fy_progress_view *v)
 	v->done = atomic_load(&p->done);
 	v->total = atomic_load(&p->total);
 	v->sent = atomic_load(&p->sent);
+	v->retry_in = atomic_load(&p->retry_in);
 	v->seconds = seconds_since(&t->start);
 	v->rate = measure_rate(t, v->seconds, v->done);
 	v->seconds_left = UINT64_MAX;
@@ -169,6 +170,10 @@ show_bar(struct fy_progress_ticker *t, const struct fy_progress_view *v)
 		snprintf(line, sizeof(line),
 			 "%s %3u%% [%s] %s of %s  %s/s  %s left", v->phase,
 			 percent, bar, done, total, rate, left);
+	if (v->retry_in != 0)
+		snprintf(line, sizeof(line),
+			 "%s  the connection is lost, trying again in %u s",
+			 v->phase, v->retry_in);
 	line[columns] = '\0';
 	n = strlen(line);
 	/* Blanks wipe what a longer line left behind. */
@@ -181,15 +186,17 @@ show_bar(struct fy_progress_ticker *t, const struct fy_progress_view *v)
 static void
 show_json(const struct fy_progress_view *v)
 {
-	char left[24] = "null";
+	char left[24] = "null", retry[40] = "";
 
+	if (v->retry_in != 0)
+		snprintf(retry, sizeof(retry), ",\"retry_in\":%u", v->retry_in);
 	if (v->seconds_left != UINT64_MAX)
 		snprintf(left, sizeof(left), "%" PRIu64, v->seconds_left);
 	fprintf(stderr,
 		"{\"phase\":\"%s\",\"done\":%" PRIu64 ",\"total\":%" PRIu64
 		",\"rate\":%" PRIu64 ",\"seconds_left\":%s,\"sent\":%" PRIu64
-		"}\n",
-		v->phase, v->done, v->total, v->rate, left, v->sent);
+		"%s}\n",
+		v->phase, v->done, v->total, v->rate, left, v->sent, retry);
 }
 
 static void
@@ -321,11 +328,18 @@ fy_progress_stop(struct fy_progress *p)
 }
 
 void
-fy_progress_phase(struct fy_progress *p, const char *phase, uint64_t total)
+fy_progress_phase_at(struct fy_progress *p, const char *phase, uint64_t done,
+		     uint64_t total)
 {
 	if (p == NULL)
 		return;
-	atomic_store(&p->done, 0);
+	atomic_store(&p->done, done);
 	atomic_store(&p->total, total);
 	atomic_store(&p->phase, phase);
+}
+
+void
+fy_progress_phase(struct fy_progress *p, const char *phase, uint64_t total)
+{
+	fy_progress_phase_at(p, phase, 0, total);
 }

@@ -18,7 +18,8 @@ enum fy_progress_mode {
 	FY_PROGRESS_AUTO, /* bar when stderr is a terminal, else nothing */
 	FY_PROGRESS_BAR,
 	FY_PROGRESS_JSON, /* one object a line and second on stderr:
-		{"phase","done","total","rate","seconds_left","sent"} */
+		{"phase","done","total","rate","seconds_left","sent"}, while
+		a lost connection is waited for with "retry_in" */
 	FY_PROGRESS_NONE,
 };
 /* The words of --progress, in the order of the enum. */
@@ -31,11 +32,13 @@ struct fy_progress_view {
 	uint64_t rate;	       /* done per second, over the last seconds */
 	uint64_t seconds_left; /* UINT64_MAX: unknown */
 	double seconds;	       /* since the start */
+	unsigned retry_in;     /* seconds until the next try to reconnect */
 };
 
 struct fy_progress {
 	_Atomic uint64_t done, total, sent;
 	_Atomic(const char *) phase;	   /* a string literal */
+	_Atomic unsigned retry_in;	   /* 0: nothing is waited for */
 	struct fy_progress_ticker *ticker; /* private */
 };
 
@@ -50,6 +53,9 @@ void fy_progress_stop(struct fy_progress *p);
 /* NULL-safe. */
 void fy_progress_phase(struct fy_progress *p, const char *phase,
 		       uint64_t total);
+/* The same with some of it done already. */
+void fy_progress_phase_at(struct fy_progress *p, const char *phase,
+			  uint64_t done, uint64_t total);
 static inline void
 fy_progress_add(struct fy_progress *p, uint64_t done, uint64_t sent)
 {

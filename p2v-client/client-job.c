@@ -265,7 +265,8 @@ text_or(const char *text, const char *otherwise)
 json_t *
 fy_client_job_json(const struct fy_convert_options *o,
 		   const struct fy_machine *machine,
-		   const struct fy_client_disk *disks, struct fy_error *err)
+		   const struct fy_client_disk *disks, const char *client,
+		   struct fy_error *err)
 {
 	fy_autojson json_t *m = fy_machine_to_json(machine, err);
 	fy_autojson json_t *d = NULL, *networks = NULL, *nics = NULL;
@@ -280,7 +281,7 @@ fy_client_job_json(const struct fy_convert_options *o,
 		return NULL;
 	job = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:O, s:b, s:b, s:b, s:s, s:I, s:I, "
-		"s:O, s:s?, s:O, s:b, s:O, s:O}",
+		"s:O, s:s?, s:O, s:b, s:s, s:O, s:O}",
 		"action", "convert", "name", o->name, "to", text_or(o->to, "."),
 		"format", text_or(o->format, "qcow2"), "compressed",
 		text_or(o->compressed, "none"), "emit", emit, "inject",
@@ -288,8 +289,8 @@ fy_client_job_json(const struct fy_convert_options *o,
 		(int)o->verify, "virt_type", text_or(o->virt_type, "kvm"),
 		"vcpus", (json_int_t)o->vcpus, "memory_bytes",
 		(json_int_t)o->memory_bytes, "networks", networks, "bridge",
-		o->bridge, "nics", nics, "new_uuid", (int)o->new_uuid,
-		"machine", m, "disks", d);
+		o->bridge, "nics", nics, "new_uuid", (int)o->new_uuid, "client",
+		client, "machine", m, "disks", d);
 	if (job == NULL)
 		fy_error_set(err, FY_E_USAGE, 0,
 			     "an option's value is no UTF-8 text");

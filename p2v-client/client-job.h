@@ -6,6 +6,9 @@
 #include "common/machine.h"
 #include "common/volume.h"
 #include "p2v-client/convert.h"
+#include "p2v-client/known.h"
+#include "p2v-client/unchanged.h"
+#include "p2v-client/units.h"
 #include "partclone/disk.h"
 
 /* A disk of the job on our side. */
@@ -13,6 +16,10 @@ struct fy_client_disk {
 	const char *path; /* borrowed */
 	struct fy_volume *volume;
 	struct fy_disk_map *map;
+	/* for a reconnect */
+	struct fy_unchanged unchanged;
+	struct fy_known known;
+	struct fy_unit_set sent;
 };
 
 /*
@@ -23,10 +30,11 @@ int fy_client_job_fill(struct fy_machine *machine,
 		       const struct fy_client_disk *disks, size_t n,
 		       struct fy_error *err);
 
-/* The JOB of docs/protocol.md; 'machine' is filled. */
+/* The JOB of docs/protocol.md; 'machine' is filled, 'client' names this
+ * process. */
 json_t *fy_client_job_json(const struct fy_convert_options *o,
 			   const struct fy_machine *machine,
 			   const struct fy_client_disk *disks,
-			   struct fy_error *err);
+			   const char *client, struct fy_error *err);
 
 #endif

@@ -9,6 +9,9 @@
 #include "common/stop.h"
 #include "p2v-client/convert.h"
 
+/* Of --retry, when it is not given. */
+#define FY_CLIENT_RETRY_S 600u
+
 /*
  * The program's options, filled by main.c's tables (and in the live image from
  * the kernel command line), and what its commands share.
@@ -34,6 +37,7 @@ struct fy_client_options {
 
 	/* how */
 	uint64_t threads, connections;
+	uint64_t retry; /* seconds */
 	char *compress;
 	int progress; /* enum fy_progress_mode */
 	bool json, quiet, debug;

@@ -101,6 +101,7 @@ fy_client_convert_options(const struct fy_client_options *o, struct fy_log *log,
 	c.whole = items(&o->whole);
 	c.n_whole = o->whole.n;
 	c.threads = (unsigned)o->threads;
+	c.retry_s = o->retry;
 	*ret = c;
 	return 0;
 }

@@ -3,21 +3,41 @@
  * The engine: reach the server (so that a wrong password shows at once), read
  * the used maps, offer the job, copy in two passes, finish.  A failure that
  * is ours is told to the server before the connection is closed.
+ *
+ * A connection that is lost is replaced, and the steps are taken once more.  A
+ * disk that is known not to have changed (unchanged.h) keeps its used map, and
+ * the digests that this process made of it are told to the server instead of
+ * being made again.  Every other disk is treated as a new process would: its
+ * map is read again (the server compares it with the job's), and so is all that
+ * is durable.  The server compares each digest with its journal either way.
  */
 #include "p2v-client/convert.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/pipeline.h"
+#include "p2v-client/client-job.h"
 #include "p2v-client/clock.h"
 #include "p2v-client/copy.h"
-#include "p2v-client/client-job.h"
+#include "p2v-client/retry.h"
+#include "p2v-client/server-memory.h"
 
 struct run {
 	const struct fy_convert_options *o;
+	struct fy_server_options server; /* the caller's, with 'memory' */
+	struct fy_server_memory memory;
+	struct fy_retry retry;
+	char client[33]; /* this process, for the server */
+	size_t known_room;
+	uint64_t sent_bytes;  /* on the connections before this one */
+	uint64_t units_sent;  /* on this one */
+	uint64_t total_bytes; /* of the copy */
 	struct fy_convert_result *ret;
 	struct fy_machine *machine;
 	struct fy_machine *own_machine; /* when the caller has none */
@@ -92,7 +112,7 @@ log_map(const struct run *r, const struct fy_client_disk *d)
 }
 
 static int
-scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
+read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 {
 	struct fy_disk_map_options mo = {
 		.allow_dirty = r->o->allow_dirty,
@@ -107,9 +127,7 @@ scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 
 	/* Metadata are small reads, better through the cache; the copy then
 	 * goes past it. */
-	if (fy_volume_open_path(d->path, FY_VOLUME_DIRECT, 0, &d->volume,
-				err) == -1 ||
-	    select_whole(r->o, d->path, &whole, &mo.n_whole, err) == -1 ||
+	if (select_whole(r->o, d->path, &whole, &mo.n_whole, err) == -1 ||
 	    fy_volume_open_path(d->path, 0, 0, &cached, err) == -1)
 		return -1;
 	mo.whole = whole;
@@ -118,9 +136,34 @@ scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 	if (got == -1)
 		return -1;
 	log_map(r, d);
-	r->ret->disk_bytes += d->map->disk_bytes;
-	r->ret->used_bytes += d->map->used_bytes;
 	return 0;
+}
+
+static int
+scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
+{
+	bool first = d->volume == NULL;
+
+	if (d->map != NULL && fy_unchanged_still(&d->unchanged, d->volume))
+		return 0;
+	d->unchanged.sure = false;
+	fy_known_forget(&d->known);
+	fy_disk_map_free(d->map);
+	d->map = NULL;
+	fy_volume_close(d->volume);
+	d->volume = NULL;
+	if (fy_volume_open_path(d->path, FY_VOLUME_DIRECT, 0, &d->volume,
+				err) == -1)
+		return -1;
+	if (first)
+		fy_unchanged_begin(&d->unchanged, d->volume);
+	else
+		fy_log_info(r->o->server.log,
+			    "%s: it may have changed meanwhile, so it is "
+			    "looked at again",
+			    d->path);
+	fy_progress_phase(r->o->progress, "scan", 0);
+	return read_map(r, d, err);
 }
 
 static int
@@ -128,20 +171,75 @@ scan_disks(struct run *r, struct fy_error *err)
 {
 	size_t i;
 
-	r->disks = calloc(r->o->n_disks, sizeof(*r->disks));
-	if (r->disks == NULL)
-		return fy_error_nomem(err);
-	for (i = 0; i < r->o->n_disks; i++) {
-		r->disks[i].path = r->o->disks[i];
-		fy_progress_phase(r->o->progress, "scan", 0);
+	for (i = 0; i < r->o->n_disks; i++)
 		if (scan_disk(r, &r->disks[i], err) == -1 ||
 		    fy_peer_error(r->peer, err) == -1)
 			return -1;
+	r->ret->disk_bytes = r->ret->used_bytes = 0;
+	for (i = 0; i < r->o->n_disks; i++) {
+		r->ret->disk_bytes += r->disks[i].map->disk_bytes;
+		r->ret->used_bytes += r->disks[i].map->used_bytes;
 	}
 	return 0;
 }
 
 /* --- the job ---------------------------------------------------------------------- */
+
+/* READY: what the copy works on. */
+static int
+prepare_copy(struct run *r, size_t i, struct fy_error *err)
+{
+	struct fy_client_disk *d = &r->disks[i];
+	struct fy_peer_disk *w = &r->wire[i];
+
+	if (d->sent.n != w->units) {
+		fy_unit_set_release(&d->sent);
+		if (fy_unit_set_init(&d->sent, w->units, err) == -1)
+			return -1;
+	}
+	if (d->unchanged.sure)
+		fy_known_measure(&d->known, w->units, w->unit_bytes,
+				 fy_peer_seed(r->peer));
+	r->copy[i] = (struct fy_copy_disk){
+		.volume = d->volume,
+		.map = d->map,
+		.wire = w,
+		.known = d->unchanged.sure ? &d->known : NULL,
+		.sent = &d->sent,
+	};
+	return 0;
+}
+
+static int
+accept_ready(struct run *r, struct fy_error *err)
+{
+	bool first = !r->ret->server_reached;
+	uint64_t durable = 0;
+	size_t i;
+
+	r->ret->server_reached = true;
+	if (!fy_peer_is_finished(r->peer)) {
+		for (i = 0; i < r->o->n_disks; i++) {
+			if (prepare_copy(r, i, err) == -1)
+				return -1;
+			durable += r->wire[i].durable_units;
+		}
+	}
+	fy_retry_connected(&r->retry, fy_clock_ms(), durable);
+	if (!first) {
+		r->ret->reconnects++;
+		fy_log_info(r->o->server.log,
+			    "the connection is there again; %" PRIu64
+			    " units are durable on the server",
+			    durable);
+		return 0;
+	}
+	r->ret->resumed = fy_peer_is_resumed(r->peer);
+	if (r->ret->resumed)
+		fy_log_info(r->o->server.log,
+			    "an earlier run of this job is continued");
+	return 0;
+}
 
 static int
 offer_job(struct run *r, struct fy_error *err)
@@ -157,28 +255,16 @@ offer_job(struct run *r, struct fy_error *err)
 	}
 	if (fy_client_job_fill(r->machine, r->disks, n, err) == -1)
 		return -1;
-	job = fy_client_job_json(r->o, r->machine, r->disks, err);
-	r->wire = calloc(n, sizeof(*r->wire));
-	r->copy = calloc(n, sizeof(*r->copy));
+	job = fy_client_job_json(r->o, r->machine, r->disks, r->client, err);
 	if (job == NULL)
 		return -1;
-	if (r->wire == NULL || r->copy == NULL)
-		return fy_error_nomem(err);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		r->wire[i].size_bytes = fy_volume_size(r->disks[i].volume);
-		r->copy[i].volume = r->disks[i].volume;
-		r->copy[i].map = r->disks[i].map;
-		r->copy[i].wire = &r->wire[i];
-	}
-	fy_progress_phase(r->o->progress, "wait", 0);
+	if (!r->ret->server_reached)
+		fy_progress_phase(r->o->progress, "wait", 0);
 	if (fy_peer_job(r->peer, job, r->wire, n, err) == -1)
 		return -1;
-	r->ret->server_reached = true;
-	r->ret->resumed = fy_peer_is_resumed(r->peer);
-	if (r->ret->resumed)
-		fy_log_info(r->o->server.log,
-			    "an earlier run of this job is continued");
-	return 0;
+	return accept_ready(r, err);
 }
 
 static int
@@ -190,7 +276,9 @@ copy_disks(struct run *r, struct fy_error *err)
 			     .workers = r->o->threads,
 			     .progress = r->o->progress,
 			     .log = r->o->server.log,
-			     .stop = r->o->server.stop };
+			     .stop = r->o->server.stop,
+			     .sent_before = r->sent_bytes,
+			     .total_bytes = r->total_bytes };
 	struct fy_chooser chooser;
 	int result;
 
@@ -206,9 +294,14 @@ copy_disks(struct run *r, struct fy_error *err)
 		result = fy_copy_send(&c, err);
 	}
 	fy_chooser_release(&chooser);
-	r->ret->units_total = c.units_total;
-	r->ret->units_sent = c.units_sent;
-	r->ret->units_reused = c.units_reused;
+	r->units_sent = c.units_sent;
+	r->ret->units_sent += c.units_sent;
+	/* Known once pass two has begun. */
+	if (c.total_bytes > 0 || result == 0) {
+		r->total_bytes = c.total_bytes;
+		r->ret->units_total = c.units_total;
+		r->ret->units_reused = c.units_reused;
+	}
 	return result;
 }
 
@@ -217,8 +310,7 @@ finish(struct run *r, struct fy_error *err)
 {
 	const char *result;
 
-	if (fy_peer_finish(r->peer, r->ret->units_sent, &r->ret->done, err) ==
-	    -1)
+	if (fy_peer_finish(r->peer, r->units_sent, &r->ret->done, err) == -1)
 		return -1;
 	r->ret->stored_bytes = fy_json_u64_or(r->ret->done, "stored_bytes", 0);
 	result = fy_json_string_or(r->ret->done, "result", "");
@@ -232,16 +324,114 @@ finish(struct run *r, struct fy_error *err)
 			    "the server's DONE has the result '%.40s'", result);
 }
 
+/* One connection, from its beginning to DONE. */
 static int
-run_steps(struct run *r, struct fy_error *err)
+run_connection(struct run *r, struct fy_error *err)
 {
-	fy_progress_phase(r->o->progress, "connect", 0);
-	if (fy_peer_open(&r->o->server, &r->peer, NULL, err) == -1 ||
+	if (!r->memory.reached)
+		fy_progress_phase(r->o->progress, "connect", 0);
+	r->units_sent = 0;
+	if (fy_peer_open(&r->server, &r->peer, NULL, err) == -1 ||
 	    scan_disks(r, err) == -1 || offer_job(r, err) == -1)
 		return -1;
 	if (!fy_peer_is_finished(r->peer) && copy_disks(r, err) == -1)
 		return -1;
 	return finish(r, err);
+}
+
+/* --- reconnecting ----------------------------------------------------------------- */
+
+static void
+close_peer(struct run *r, const struct fy_error *why)
+{
+	size_t i;
+
+	if (r->peer != NULL)
+		r->sent_bytes += fy_peer_sent_bytes(r->peer);
+	fy_peer_close(r->peer, why);
+	r->peer = NULL;
+	for (i = 0; i < r->o->n_disks; i++) {
+		fy_unit_set_release(&r->wire[i].durable);
+		fy_unit_set_release(&r->wire[i].rejected);
+		memset(&r->wire[i], 0, sizeof(r->wire[i]));
+	}
+}
+
+/* Wait for the next try, if there is to be one; -1: no, and 'err' is why. */
+static int
+prepare_again(struct run *r, const struct fy_error *why, struct fy_error *err)
+{
+	bool again = r->retry.lost_ms != 0;
+	uint64_t ms;
+
+	if (!r->memory.reached || !fy_retry_helps(&r->retry, why)) {
+		*err = *why;
+		return again ? fy_error_prefix(err, "while reconnecting") : -1;
+	}
+	close_peer(r, why->code == FY_E_CONNECTION ? NULL : why);
+	ms = fy_retry_lost(&r->retry, fy_clock_ms());
+	if (ms == 0)
+		return fy_error_set(err, FY_E_CONNECTION, 0,
+				    "%s; it was tried again for %" PRIu64 " s",
+				    why->msg, r->o->retry_s);
+	fy_log_warn(r->o->server.log, "%s: %s; trying again in %" PRIu64 " s",
+		    again ? "no connection" : "the connection is lost",
+		    why->msg, (ms + 999) / 1000);
+	/* What is done stays in sight. */
+	if (r->o->progress != NULL)
+		atomic_store(&r->o->progress->phase, "reconnect");
+	return fy_retry_wait(ms, r->o->progress, r->o->server.stop, err);
+}
+
+static int
+run_job(struct run *r, struct fy_error *err)
+{
+	struct fy_error failure = { .code = FY_E_NONE };
+
+	while (run_connection(r, &failure) == -1) {
+		/* A child that died of the same Ctrl-C is no lost
+		 * connection. */
+		if (failure.code == FY_E_CONNECTION &&
+		    fy_stop_is_raised(r->o->server.stop)) {
+			fy_error_clear(&failure);
+			fy_stop_check(r->o->server.stop, &failure);
+		}
+		if (prepare_again(r, &failure, err) == -1)
+			return -1;
+		fy_error_clear(&failure);
+	}
+	return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------- */
+
+static int
+prepare(struct run *r, struct fy_error *err)
+{
+	size_t i, n = r->o->n_disks;
+	unsigned char token[16];
+
+	r->server = r->o->server;
+	r->server.memory = &r->memory;
+	r->known_room = FY_KNOWN_ROOM;
+	fy_retry_init(&r->retry, r->o->retry_s);
+	if (fy_random(token, sizeof(token), err) == -1)
+		return -1;
+	for (i = 0; i < sizeof(token); i++)
+		snprintf(r->client + 2 * i, 3, "%02x", token[i]);
+	r->disks = calloc(n, sizeof(*r->disks));
+	r->wire = calloc(n, sizeof(*r->wire));
+	r->copy = calloc(n, sizeof(*r->copy));
+	if (r->disks == NULL || r->wire == NULL || r->copy == NULL) {
+		free(r->disks);
+		r->disks = NULL;
+		return fy_error_nomem(err);
+	}
+	for (i = 0; i < n; i++) {
+		r->disks[i].path = r->o->disks[i];
+		fy_known_init(&r->disks[i].known, &r->known_room);
+	}
+	return 0;
 }
 
 static void
@@ -252,15 +442,14 @@ release(struct run *r)
 	for (i = 0; r->disks != NULL && i < r->o->n_disks; i++) {
 		fy_disk_map_free(r->disks[i].map);
 		fy_volume_close(r->disks[i].volume);
-	}
-	for (i = 0; r->wire != NULL && i < r->o->n_disks; i++) {
-		fy_unit_set_release(&r->wire[i].durable);
-		fy_unit_set_release(&r->wire[i].rejected);
+		fy_known_release(&r->disks[i].known);
+		fy_unit_set_release(&r->disks[i].sent);
 	}
 	free(r->disks);
 	free(r->wire);
 	free(r->copy);
 	fy_machine_free(r->own_machine);
+	fy_server_memory_release(&r->memory);
 }
 
 int
@@ -276,17 +465,13 @@ fy_convert_run(const struct fy_convert_options *options,
 	memset(ret, 0, sizeof(*ret));
 	if (check_options(options, err) == -1)
 		return -1;
-	result = run_steps(&r, &failure);
-	/* A child that died of the same Ctrl-C is no lost connection. */
-	if (result == -1 && failure.code == FY_E_CONNECTION &&
-	    fy_stop_is_raised(options->server.stop)) {
-		fy_error_clear(&failure);
-		fy_stop_check(options->server.stop, &failure);
+	result = prepare(&r, &failure);
+	if (result == 0) {
+		result = run_job(&r, &failure);
+		close_peer(&r,
+			   result == -1 && ret->done == NULL ? &failure : NULL);
+		ret->sent_bytes = r.sent_bytes;
 	}
-	if (r.peer != NULL)
-		ret->sent_bytes = fy_peer_sent_bytes(r.peer);
-	fy_peer_close(r.peer,
-		      result == -1 && ret->done == NULL ? &failure : NULL);
 	release(&r);
 	ret->seconds = (double)(fy_clock_ns() - start) / 1e9;
 	if (result == -1 && err != NULL && err->code == FY_E_NONE)

@@ -19,6 +19,8 @@
  * line and the dialog fill these structs; nothing here prints or exits.
  */
 
+struct fy_server_memory;
+
 /* How to reach the server and how to log in. */
 struct fy_server_options {
 	const char *server;	   /* "local" or "[user@]host[:port]" */
@@ -45,6 +47,9 @@ struct fy_server_options {
 
 	struct fy_log *log; /* NULL: silent */
 	const struct fy_stop *stop;
+	/* What is kept for the next connection of this process; NULL:
+	 * nothing. */
+	struct fy_server_memory *memory;
 };
 
 enum fy_compress_mode { FY_COMPRESS_AUTO, FY_COMPRESS_NONE, FY_COMPRESS_ZSTD };
@@ -79,6 +84,7 @@ struct fy_convert_options {
 	size_t n_whole;
 
 	unsigned threads;		/* workers; 0: one a processor */
+	uint64_t retry_s;		/* reconnect for so long; 0: never */
 	enum fy_compress_mode compress; /* on the wire */
 	int compress_level;		/* of FY_COMPRESS_ZSTD; 0: 1 */
 	struct fy_progress *progress; /* bumped; started by the caller; NULL */
@@ -89,9 +95,10 @@ struct fy_convert_result {
 	uint64_t sent_bytes;		 /* on the wire, before encryption */
 	uint64_t stored_bytes; /* of the finished images, as the server says */
 	double seconds;
-	uint64_t units_total; /* that hold used data */
-	uint64_t units_sent;
+	uint64_t units_total;  /* that hold used data */
+	uint64_t units_sent;   /* one that was sent twice counts twice */
 	uint64_t units_reused; /* durable from an earlier run, unchanged */
+	uint64_t reconnects;   /* how often a lost connection was replaced */
 	bool resumed;
 	bool server_reached; /* the job was begun: the server may hold a
 				   NAME.partial that the same command resumes */
@@ -105,6 +112,9 @@ void fy_convert_result_release(struct fy_convert_result *r);
  * the machine (NULL: unknown, for image files); its 'disks' are rewritten to
  * be the disks of the job in their order, with what the map found out.
  * 'ret' is filled as far as it went, on failure too; release it.
+ *
+ * A connection that is lost is replaced for 'retry_s' seconds, by the same job
+ * with what is durable then.
  *
  * Returns 0, or -1 with 'err': fy_error_exit_status(err->code) is the exit
  * status.  FY_E_CANCELLED and FY_E_CONNECTION: the same options resume.
@@ -122,7 +132,7 @@ int fy_convert_run(const struct fy_convert_options *options,
 const char *fy_convert_advice(enum fy_error_code code);
 
 /* {"disk_bytes","used_bytes","sent_bytes","stored_bytes","seconds",
- *  "units_total","units_sent","units_reused","result"}; 'result' is "done",
+ *  "units_total","units_sent","units_reused","reconnects","result"}; 'result' is "done",
  * "different", "interrupted" or "failed", from 'code' (FY_E_NONE: done).
  * On failure "error" and "message" are added. */
 json_t *fy_convert_result_json(const struct fy_convert_result *r,

@@ -15,6 +15,7 @@
 struct fy_copy_unit {
 	bool wanted; /* else durable already (or not, in pass one) */
 	bool zero;
+	bool known; /* pass one: 'digest' needs no reading */
 	enum fy_codec codec;
 	uint32_t used_bytes;
 	size_t len;

@@ -60,7 +60,8 @@ static int
 fill_batch(struct fy_copy_producer *p, struct fy_copy_job *job,
 	   struct fy_error *err)
 {
-	const struct fy_peer_disk *w = p->copy->disks[p->disk].wire;
+	const struct fy_copy_disk *d = &p->copy->disks[p->disk];
+	const struct fy_peer_disk *w = d->wire;
 	uint64_t from = 0, i, wanted = 0;
 
 	for (i = 0; i < job->count; i++) {
@@ -69,9 +70,13 @@ fill_batch(struct fy_copy_producer *p, struct fy_copy_job *job,
 			fy_unit_set_has(&w->durable, job->first + i) ==
 			p->checking;
 		wanted += job->units[i].wanted;
+		job->units[i].known = p->checking && d->known != NULL &&
+				      fy_known_get(d->known, job->first + i,
+						   &job->units[i].digest);
 	}
 	for (i = 0; i <= job->count; i++) {
-		if (i < job->count && job->units[i].wanted)
+		if (i < job->count && job->units[i].wanted &&
+		    !job->units[i].known)
 			continue;
 		if (from < i && read_units(p, job, from, i, err) == -1)
 			return -1;

@@ -124,7 +124,7 @@ work(void *ctx, unsigned worker, void *arg, struct fy_error *err)
 		struct fy_copy_unit *u = &job->units[i];
 		unsigned char *data = job->data + i * d->unit_bytes;
 
-		if (!u->wanted)
+		if (!u->wanted || u->known)
 			continue;
 		u->zero = !p->producer.checking &&
 			  fy_is_zero(data, d->unit_bytes);
@@ -158,7 +158,8 @@ consume_digests(void *ctx, void *arg, struct fy_error *err)
 {
 	struct pass *p = ctx;
 	struct fy_copy_job *job = arg;
-	uint32_t unit = p->copy->disks[job->disk].wire->unit_bytes, most;
+	const struct fy_copy_disk *d = &p->copy->disks[job->disk];
+	uint32_t unit = d->wire->unit_bytes, most;
 	uint64_t i, number;
 
 	most = (uint32_t)fy_min_u64(CHECK_BYTES / unit, FY_WIRE_CHECK_UNITS);
@@ -175,6 +176,10 @@ consume_digests(void *ctx, void *arg, struct fy_error *err)
 			p->run_first = number;
 		}
 		p->digests[p->run_count++] = job->units[i].digest;
+		if (job->units[i].known)
+			continue;
+		if (d->known != NULL)
+			fy_known_put(d->known, number, &job->units[i].digest);
 		fy_progress_add(p->copy->progress, unit, 0);
 	}
 	return 0;
@@ -212,11 +217,12 @@ static int
 send_unit(struct pass *p, const struct fy_copy_job *job, size_t i,
 	  struct fy_error *err)
 {
+	const struct fy_copy_disk *d = &p->copy->disks[job->disk];
 	const struct fy_copy_unit *u = &job->units[i];
 	struct fy_peer_unit s = {
 		.disk = job->disk,
 		.unit = job->first + i,
-		.raw_bytes = p->copy->disks[job->disk].wire->unit_bytes,
+		.raw_bytes = d->wire->unit_bytes,
 		.used_bytes = u->used_bytes,
 		.header = u->header,
 		.digest = &u->digest,
@@ -228,6 +234,9 @@ send_unit(struct pass *p, const struct fy_copy_job *job, size_t i,
 	    fy_peer_unit(p->copy->peer, &s, err) == -1)
 		return -1;
 	p->copy->units_sent++;
+	fy_unit_set_put(d->sent, s.unit, true);
+	if (d->known != NULL)
+		fy_known_put(d->known, s.unit, &u->digest);
 	return 0;
 }
 
@@ -263,7 +272,8 @@ consume_units(void *ctx, void *arg, struct fy_error *err)
 	}
 	if (p->copy->progress != NULL)
 		atomic_store(&p->copy->progress->sent,
-			     fy_peer_sent_bytes(p->copy->peer));
+			     p->copy->sent_before +
+				     fy_peer_sent_bytes(p->copy->peer));
 	fy_chooser_sent(p->copy->chooser, &job->choice, stamped, raw, wire,
 			job->cpu_ns, fy_clock_ns());
 	told = fy_chooser_tell(p->copy->chooser);
@@ -316,21 +326,41 @@ run(struct pass *p, struct fy_error *err)
 	return r;
 }
 
+/* How many units are to be compared, and the bytes of those to be read. */
+static uint64_t
+count_durable(const struct fy_copy *c, uint64_t *ret_bytes)
+{
+	uint64_t units = 0, unit;
+	struct fy_digest ignored;
+	size_t i;
+
+	for (i = 0; i < c->n_disks; i++) {
+		const struct fy_copy_disk *d = &c->disks[i];
+		const struct fy_unit_set *s = &d->wire->durable;
+
+		for (unit = fy_unit_set_next(s, 0, true); unit < s->n;
+		     unit = fy_unit_set_next(s, unit + 1, true)) {
+			units++;
+			if (d->known == NULL ||
+			    !fy_known_get(d->known, unit, &ignored))
+				*ret_bytes += d->wire->unit_bytes;
+		}
+	}
+	return units;
+}
+
 int
 fy_copy_check(struct fy_copy *c, struct fy_error *err)
 {
 	struct pass p = { .copy = c,
 			  .producer = { .copy = c, .checking = true } };
 	uint64_t bytes = 0;
-	size_t i;
 	int r;
 
-	for (i = 0; i < c->n_disks; i++)
-		bytes += fy_unit_set_count(&c->disks[i].wire->durable) *
-			 c->disks[i].wire->unit_bytes;
-	if (bytes == 0)
+	if (count_durable(c, &bytes) == 0)
 		return 0;
-	fy_progress_phase(c->progress, "check", bytes);
+	if (bytes > 0)
+		fy_progress_phase(c->progress, "check", bytes);
 	p.digests = calloc(FY_WIRE_CHECK_UNITS, sizeof(*p.digests));
 	if (p.digests == NULL)
 		return fy_error_nomem(err);
@@ -372,7 +402,8 @@ count_work(struct fy_copy *c, uint64_t *ret_bytes, struct fy_error *err)
 		}
 		if (r == -1)
 			return -1;
-		c->units_reused += fy_unit_set_count(&w->durable);
+		c->units_reused += fy_unit_set_count_without(&w->durable,
+							     c->disks[i].sent);
 	}
 	return 0;
 }
@@ -385,7 +416,11 @@ fy_copy_send(struct fy_copy *c, struct fy_error *err)
 
 	if (count_work(c, &bytes, err) == -1)
 		return -1;
-	fy_progress_phase(c->progress, "copy", bytes);
+	/* After a reconnect what is durable stays done. */
+	if (c->total_bytes < bytes)
+		c->total_bytes = bytes;
+	fy_progress_phase_at(c->progress, "copy", c->total_bytes - bytes,
+			     c->total_bytes);
 	if (run(&p, err) == -1)
 		return -1;
 	return flush_zeros(&p, err);

@@ -140,6 +140,7 @@ static const char *
 phase_words(const char *phase)
 {
 	static const char *const words[][2] = {
+		{ "reconnect", "The connection is lost; reconnecting" },
 		{ "scan", "Finding out which blocks are used" },
 		{ "check", "Comparing with what is on the server already" },
 		{ "copy", "Copying" },
@@ -173,6 +174,7 @@ static int
 draw(struct job *j, struct fy_error *err)
 {
 	char done[32], total[32], rate[32], sent[32], left[32], text[512];
+	char what[96];
 	struct fy_progress_view v;
 	unsigned percent = 0;
 
@@ -188,14 +190,18 @@ draw(struct job *j, struct fy_error *err)
 	if (v.total > 0)
 		percent = (unsigned)((double)fy_min_u64(v.done, v.total) *
 				     100.0 / (double)v.total);
+	snprintf(what, sizeof(what), "%s", phase_words(v.phase));
+	if (v.retry_in != 0)
+		snprintf(what, sizeof(what),
+			 "The connection is lost, trying again in %u s",
+			 v.retry_in);
 	snprintf(text, sizeof(text),
 		 "%s: %s\n\n"
 		 "Done       %s of %s\n"
 		 "Rate       %s/s\n"
 		 "Sent       %s\n"
 		 "Time left  %s        (Esc: cancel)",
-		 j->options.name, phase_words(v.phase), done, total, rate, sent,
-		 left);
+		 j->options.name, what, done, total, rate, sent, left);
 	return fy_ui_gauge(&j->d->ui, "Converting", percent, text, err);
 }
 

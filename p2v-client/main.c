@@ -39,7 +39,11 @@ set_signals(void)
 static void *
 options_new(void)
 {
-	return calloc(1, sizeof(struct fy_client_options));
+	struct fy_client_options *o = calloc(1, sizeof(*o));
+
+	if (o != NULL)
+		o->retry = FY_CLIENT_RETRY_S;
+	return o;
 }
 
 static void

@@ -18,6 +18,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "p2v-client/server-memory.h"
 #include "p2v-client/transport.h"
 #include "p2v-client/window.h"
 
@@ -566,6 +567,8 @@ fy_peer_open(const struct fy_server_options *options, struct fy_peer **ret,
 	if (fy_transport_new(link, &o, &handler, &s->transport, err) == -1 ||
 	    say_hello(s, ret_about, err) == -1)
 		return -1;
+	if (options->memory != NULL)
+		options->memory->reached = true;
 	*ret = fy_steal_ptr(&s);
 	return 0;
 }

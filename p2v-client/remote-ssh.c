@@ -165,7 +165,7 @@ start_server(struct fy_ssh *s, struct fy_error *err)
 		if (fy_ssh_wait(s, deadline, err) == -1)
 			return -1;
 	if (r != SSH_OK)
-		return fy_ssh_error(s, FY_E_DENIED,
+		return fy_ssh_error(s, fy_ssh_code(s, FY_E_DENIED),
 				    "the server does not start '" COMMAND "'",
 				    err);
 	return 0;

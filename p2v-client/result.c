@@ -79,14 +79,15 @@ fy_convert_result_json(const struct fy_convert_result *r,
 	double seconds = (double)(uint64_t)(r->seconds * 1e3) / 1e3;
 	json_t *o;
 
-	o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:s}",
+	o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:s}",
 		      "disk_bytes", (json_int_t)r->disk_bytes, "used_bytes",
 		      (json_int_t)r->used_bytes, "sent_bytes",
 		      (json_int_t)r->sent_bytes, "stored_bytes",
 		      (json_int_t)r->stored_bytes, "seconds", seconds,
 		      "units_total", (json_int_t)r->units_total, "units_sent",
 		      (json_int_t)r->units_sent, "units_reused",
-		      (json_int_t)r->units_reused, "result",
+		      (json_int_t)r->units_reused, "reconnects",
+		      (json_int_t)r->reconnects, "result",
 		      result_word(failure));
 	if (o == NULL) {
 		fy_error_nomem(err);

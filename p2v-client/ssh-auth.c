@@ -5,7 +5,8 @@
  * file, the dialog, or asked for), keyboard-interactive.  A server that wants
  * two of them (AuthenticationMethods) says "partial" after the first, and the
  * round begins anew with what is left.  A stored password is tried once, a
- * person is asked ASK_TIMES.  Secrets are wiped after use.
+ * person is asked ASK_TIMES.  Secrets are wiped after use; what a person typed
+ * and the server took is kept for a reconnect, when nobody is asked.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ enum outcome { ACCEPTED, PARTIAL, REFUSED, FAILED };
 
 struct login {
 	struct fy_ssh *s;
-	char *secret; /* of the file or the dialog; or NULL */
+	char *secret; /* of the file, the dialog or an earlier login; or NULL */
+	char *typed;  /* what a person answered first to a hidden question */
 	bool stored_used_password, stored_used_prompt;
 	int asked; /* how often a person was */
 	bool identity_used, agent_used, defaults_used;
@@ -91,7 +93,8 @@ judge(struct login *l, int r, struct fy_error *err)
 		return REFUSED;
 	default:
 		/* "Too many authentication failures" comes this way. */
-		fy_ssh_error(l->s, FY_E_AUTH, "the login failed", err);
+		fy_ssh_error(l->s, fy_ssh_code(l->s, FY_E_AUTH),
+			     "the login failed", err);
 		return FAILED;
 	}
 }
@@ -108,12 +111,22 @@ ask(struct login *l, const char *prompt, bool echo)
 	const struct fy_server_options *o = l->s->o;
 	char *answer;
 
-	if (o->ask_password == NULL)
+	if (o->ask_password == NULL || fy_ssh_is_again(l->s))
 		return NULL;
 	answer = o->ask_password(o->ask_ctx, prompt, echo);
 	if (answer == NULL)
 		l->cancelled = true;
 	return answer;
+}
+
+/* Takes the answer: it is kept until the login is through, or wiped. */
+static void
+note_typed(struct login *l, char *answer, bool useful)
+{
+	if (useful && l->typed == NULL && l->s->o->memory != NULL)
+		l->typed = answer;
+	else
+		fy_secret_free(answer);
 }
 
 /* --- keys -------------------------------------------------------------------- */
@@ -122,13 +135,32 @@ struct passphrase {
 	struct login *l;
 	const char *path;
 	bool wanted, given; /* the key is encrypted; somebody answered */
+	char *answer;	    /* that was typed */
 };
+
+/* Takes the answer. */
+static void
+remember_passphrase(struct login *l, const char *path, char *answer)
+{
+	struct fy_server_memory *m = l->s->o->memory;
+
+	if (m == NULL || m->passphrase != NULL || answer == NULL) {
+		fy_secret_free(answer);
+		return;
+	}
+	m->key_path = strdup(path);
+	if (m->key_path == NULL)
+		fy_secret_free(answer);
+	else
+		m->passphrase = answer;
+}
 
 static int
 on_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
 	      void *ctx)
 {
 	struct passphrase *p = ctx;
+	struct fy_server_memory *m = p->l->s->o->memory;
 	char text[512], *answer;
 	int r = -1;
 
@@ -136,6 +168,11 @@ on_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
 	(void)echo;
 	(void)verify;
 	p->wanted = true;
+	if (m != NULL && m->passphrase != NULL &&
+	    strcmp(m->key_path, p->path) == 0 && strlen(m->passphrase) < len) {
+		memcpy(buf, m->passphrase, strlen(m->passphrase) + 1);
+		return 0;
+	}
 	snprintf(text, sizeof(text), "Passphrase of %s", p->path);
 	answer = ask(p->l, text, false);
 	p->given = answer != NULL;
@@ -143,7 +180,8 @@ on_passphrase(const char *prompt, char *buf, size_t len, int echo, int verify,
 		memcpy(buf, answer, strlen(answer) + 1);
 		r = 0;
 	}
-	fy_secret_free(answer);
+	fy_secret_free(p->answer);
+	p->answer = answer;
 	return r;
 }
 
@@ -241,6 +279,10 @@ try_key_file(struct login *l, const char *path, bool must, struct fy_error *err)
 		return REFUSED;
 	}
 	r = read_key_file(&p, &key);
+	if (r == SSH_OK)
+		remember_passphrase(l, path, p.answer);
+	else
+		fy_secret_free(p.answer);
 	if (r != SSH_OK && must)
 		return key_file_failed(&p, r, err);
 	if (r != SSH_OK) {
@@ -359,7 +401,8 @@ try_password(struct login *l, struct fy_error *err)
 			break;
 		l->asked++;
 		outcome = send_password(l, answer, err);
-		fy_secret_free(answer);
+		note_typed(l, answer,
+			   outcome == ACCEPTED || outcome == PARTIAL);
 	}
 	return outcome;
 }
@@ -385,7 +428,7 @@ answer_prompt(struct login *l, unsigned i)
 	if (answer == NULL)
 		return false;
 	r = ssh_userauth_kbdint_setanswer(l->s->session, i, answer);
-	fy_secret_free(answer);
+	note_typed(l, answer, !echo);
 	return r == 0;
 }
 
@@ -424,6 +467,10 @@ try_interactive(struct login *l, struct fy_error *err)
 		(l->s->o->ask_password != NULL && l->asked < ASK_TIMES))) {
 		l->asked++;
 		outcome = interact(l, &answered, err);
+		if (outcome == REFUSED) {
+			fy_secret_free(l->typed);
+			l->typed = NULL;
+		}
 	}
 	return outcome;
 }
@@ -497,11 +544,15 @@ log_in(struct login *l, struct fy_error *err)
 int
 fy_ssh_login(struct fy_ssh *s, struct fy_error *err)
 {
+	struct fy_server_memory *m = s->o->memory;
+	const char *password = s->o->password;
 	struct login l = { .s = s };
 	int r;
 
-	if (s->o->password != NULL) {
-		l.secret = strdup(s->o->password);
+	if (m != NULL && m->password != NULL)
+		password = m->password;
+	if (password != NULL) {
+		l.secret = strdup(password);
 		if (l.secret == NULL)
 			return fy_error_nomem(err);
 	} else if (s->o->password_file != NULL &&
@@ -511,5 +562,8 @@ fy_ssh_login(struct fy_ssh *s, struct fy_error *err)
 	}
 	r = log_in(&l, err);
 	fy_secret_free(l.secret);
+	if (r == 0 && m != NULL && m->password == NULL)
+		m->password = fy_steal_ptr(&l.typed);
+	fy_secret_free(l.typed);
 	return r;
 }

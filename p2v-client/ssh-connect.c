@@ -46,6 +46,25 @@ fy_ssh_error(struct fy_ssh *s, enum fy_error_code code, const char *what,
 			    ssh_get_error(s->session));
 }
 
+bool
+fy_ssh_is_again(const struct fy_ssh *s)
+{
+	return s->o->memory != NULL && s->o->memory->reached;
+}
+
+enum fy_error_code
+fy_ssh_code(const struct fy_ssh *s, enum fy_error_code code)
+{
+	const char *why = ssh_get_error(s->session);
+
+	/* A server that ends it with a reason ("too many failures") means
+	 * it. */
+	if (!fy_ssh_is_again(s) || ssh_is_connected(s->session) ||
+	    strstr(why, "SSH_MSG_DISCONNECT") != NULL)
+		return code;
+	return FY_E_CONNECTION;
+}
+
 int
 fy_ssh_wait(struct fy_ssh *s, uint64_t deadline_ms, struct fy_error *err)
 {
@@ -135,6 +154,37 @@ try_address(struct fy_ssh *s, const struct addrinfo *a, int *ret_fd,
 	return 1;
 }
 
+/* Where it was reached before: a name server that is out of reach, too, would
+ * only hold us up. */
+static int
+connect_again(struct fy_ssh *s, int *ret_fd, struct fy_error *err)
+{
+	struct fy_server_memory *m = s->o->memory;
+	struct addrinfo a = { .ai_family = m->address.ss_family,
+			      .ai_addr = (struct sockaddr *)&m->address,
+			      .ai_addrlen = m->address_len };
+	int failure = 0, r = try_address(s, &a, ret_fd, &failure, err);
+
+	if (r == 0)
+		return fy_error_set(err, FY_E_CONNECTION, failure,
+				    "cannot connect to %s port %u",
+				    s->name.host, s->name.port);
+	return r == 1 ? 0 : -1;
+}
+
+static void
+remember_address(struct fy_ssh *s, int fd)
+{
+	struct fy_server_memory *m = s->o->memory;
+
+	if (m == NULL)
+		return;
+	m->address_len = sizeof(m->address);
+	if (getpeername(fd, (struct sockaddr *)&m->address, &m->address_len) ==
+	    -1)
+		m->address_len = 0;
+}
+
 static int
 connect_tcp(struct fy_ssh *s, int *ret_fd, struct fy_error *err)
 {
@@ -144,6 +194,8 @@ connect_tcp(struct fy_ssh *s, int *ret_fd, struct fy_error *err)
 	int r, failure = 0;
 	char port[8];
 
+	if (fy_ssh_is_again(s) && s->o->memory->address_len > 0)
+		return connect_again(s, ret_fd, err);
 	snprintf(port, sizeof(port), "%u", s->name.port);
 	r = getaddrinfo(s->name.host, port, &hints, &list);
 	if (r == EAI_NONAME || r == EAI_ADDRFAMILY) {
@@ -159,8 +211,10 @@ connect_tcp(struct fy_ssh *s, int *ret_fd, struct fy_error *err)
 	for (a = list; a != NULL && r == 0; a = a->ai_next)
 		r = try_address(s, a, ret_fd, &failure, err);
 	freeaddrinfo(list);
-	if (r == 1)
+	if (r == 1) {
+		remember_address(s, *ret_fd);
 		return 0;
+	}
 	if (r == -1)
 		return -1;
 	/* Nothing has been begun: not the code that means "continues". */

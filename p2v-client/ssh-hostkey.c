@@ -126,43 +126,73 @@ key_unknown(struct fy_ssh *s, const char *type, const char *shown,
 	return 0;
 }
 
+static int
+check_pinned(struct fy_ssh *s, const char *type, const char *shown,
+	     struct fy_error *err)
+{
+	if (fy_fingerprint_equal(s->o->fingerprint, shown))
+		return 0;
+	fy_error_set(err, FY_E_HOSTKEY, 0,
+		     "the host key of %s is %s %s, not the %s of "
+		     "--fingerprint",
+		     s->name.host, type, shown, s->o->fingerprint);
+	return 1;
+}
+
+/* While this process runs, the server has the key that it had first. */
+static int
+check_again(struct fy_ssh *s, const char *type, const char *shown,
+	    struct fy_error *err)
+{
+	if (strcmp(s->o->memory->host_key, shown) == 0)
+		return 0;
+	return fy_error_set(err, FY_E_HOSTKEY, 0,
+			    "THE HOST KEY OF %s HAS CHANGED during the job: it "
+			    "shows %s %s, before it was %s. Somebody may stand "
+			    "between",
+			    s->name.host, type, shown, s->o->memory->host_key);
+}
+
+static int
+check_known(struct fy_ssh *s, const char *type, const char *shown,
+	    struct fy_error *err)
+{
+	switch (ssh_session_is_known_server(s->session)) {
+	case SSH_KNOWN_HOSTS_OK:
+		return 0;
+	case SSH_KNOWN_HOSTS_CHANGED:
+	case SSH_KNOWN_HOSTS_OTHER:
+		return key_changed(s, type, shown, err);
+	case SSH_KNOWN_HOSTS_UNKNOWN:
+	case SSH_KNOWN_HOSTS_NOT_FOUND:
+		return key_unknown(s, type, shown, err);
+	case SSH_KNOWN_HOSTS_ERROR:
+	default:
+		return fy_ssh_error(s, FY_E_HOSTKEY,
+				    "known_hosts cannot be read", err);
+	}
+}
+
 int
 fy_ssh_check_host_key(struct fy_ssh *s, struct fy_error *err)
 {
+	struct fy_server_memory *m = s->o->memory;
 	const char *type = "";
 	char *shown = NULL;
 	int r = -1;
 
 	if (describe_key(s, &shown, &type, err) == -1)
 		return -1;
-	if (s->o->fingerprint != NULL) {
-		r = fy_fingerprint_equal(s->o->fingerprint, shown) ? 0 : 1;
-		if (r == 1)
-			fy_error_set(err, FY_E_HOSTKEY, 0,
-				     "the host key of %s is %s %s, not the %s "
-				     "of --fingerprint",
-				     s->name.host, type, shown,
-				     s->o->fingerprint);
-		ssh_string_free_char(shown);
-		return r;
-	}
-	switch (ssh_session_is_known_server(s->session)) {
-	case SSH_KNOWN_HOSTS_OK:
-		r = 0;
-		break;
-	case SSH_KNOWN_HOSTS_CHANGED:
-	case SSH_KNOWN_HOSTS_OTHER:
-		r = key_changed(s, type, shown, err);
-		break;
-	case SSH_KNOWN_HOSTS_UNKNOWN:
-	case SSH_KNOWN_HOSTS_NOT_FOUND:
-		r = key_unknown(s, type, shown, err);
-		break;
-	case SSH_KNOWN_HOSTS_ERROR:
-	default:
-		r = fy_ssh_error(s, FY_E_HOSTKEY, "known_hosts cannot be read",
-				 err);
-		break;
+	if (s->o->fingerprint != NULL)
+		r = check_pinned(s, type, shown, err);
+	else if (m != NULL && m->host_key != NULL)
+		r = check_again(s, type, shown, err);
+	else
+		r = check_known(s, type, shown, err);
+	if (r == 0 && m != NULL && m->host_key == NULL) {
+		m->host_key = strdup(shown);
+		if (m->host_key == NULL)
+			r = fy_error_nomem(err);
 	}
 	ssh_string_free_char(shown);
 	return r;

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "p2v-client/convert.h"
+#include "p2v-client/server-memory.h"
 
 /*
  * An SSH session in the making.  libssh is used without blocking throughout,
@@ -21,6 +22,13 @@ struct fy_ssh {
 	ssh_channel channel;
 	int fd; /* the session's after SSH_OPTIONS_FD */
 };
+
+/* Whether this server was reached before by this process. */
+bool fy_ssh_is_again(const struct fy_ssh *s);
+
+/* 'code' of a failure, unless a connection that can be had again has just been
+ * lost another time. */
+enum fy_error_code fy_ssh_code(const struct fy_ssh *s, enum fy_error_code code);
 
 /* Wait until libssh can go on; FY_E_CANCELLED, or FY_E_CONNECTION after the
  * clock's 'deadline_ms'. */

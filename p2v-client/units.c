@@ -63,6 +63,21 @@ fy_unit_set_count(const struct fy_unit_set *s)
 }
 
 uint64_t
+fy_unit_set_count_without(const struct fy_unit_set *s,
+			  const struct fy_unit_set *other)
+{
+	uint64_t sum = 0, i, n = (s->n + 63) / 64, word;
+
+	for (i = 0; i < n; i++) {
+		word = s->words[i];
+		if (i < (other->n + 63) / 64)
+			word &= ~other->words[i];
+		sum += (uint64_t)__builtin_popcountll(word);
+	}
+	return sum;
+}
+
+uint64_t
 fy_unit_set_next(const struct fy_unit_set *s, uint64_t from, bool in)
 {
 	uint64_t flip = in ? 0 : ~UINT64_C(0), word, found;

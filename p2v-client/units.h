@@ -24,6 +24,9 @@ void fy_unit_set_release(struct fy_unit_set *s);
 bool fy_unit_set_has(const struct fy_unit_set *s, uint64_t unit);
 void fy_unit_set_put(struct fy_unit_set *s, uint64_t unit, bool in);
 uint64_t fy_unit_set_count(const struct fy_unit_set *s);
+/* Those that are not in 'other', a set of as many units. */
+uint64_t fy_unit_set_count_without(const struct fy_unit_set *s,
+				   const struct fy_unit_set *other);
 
 /* The first unit from 'from' on that is in the set (or not, when 'in' is
  * false); 'n' when there is none. */
