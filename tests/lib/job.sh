@@ -19,8 +19,9 @@ JOB_TO=$T/vms
 JOB_JSON=$T/job.json
 JOB_LOG=$T/job.log
 JOB_DISK=$T/small.img
-# What `v2v-server serve` may do, and a prefix for the client.
+# A prefix for the client; and for how long it reconnects by itself.
 JOB_CLIENT=()
+JOB_RETRY=0
 
 job_begin() {
 	requires_loop
@@ -39,7 +40,8 @@ job_command() {
 	JOB_CMD=("${JOB_CLIENT[@]}" "$FY_BUILD/p2v-client" convert
 		"${JOB_SERVER[@]}" --disk "$JOB_DISK" --name machine
 		--to "$JOB_TO" --virt-type qemu --bridge br0
-		--nic enp0s5=52:54:00:77:00:01 --progress none --json "$@")
+		--nic enp0s5=52:54:00:77:00:01 --progress none --json
+		--retry "$JOB_RETRY" "$@")
 }
 
 job_run() {

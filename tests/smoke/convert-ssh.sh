@@ -50,7 +50,8 @@ PY
 
 convert() {
 	"$FY_BUILD/p2v-client" convert --disk "$DISK" --to "$VMS" --no-inject \
-		--progress none --json "$@" >"$JSON" 2>"$LOG" </dev/null
+		--progress none --json --retry 0 "$@" >"$JSON" 2>"$LOG" \
+		</dev/null
 }
 
 must_convert() {
@@ -238,7 +239,7 @@ done
 
 say "--- the connection is killed; then the same again"
 "$FY_BUILD/p2v-client" convert --disk "$DISK" --to "$VMS" --no-inject \
-	--progress none --json "${SSH[@]}" --name cut --limit-rate 15M \
+	--progress none --json "${SSH[@]}" --name cut --limit-rate 15M --retry 0 \
 	>"$JSON" 2>"$LOG" </dev/null &
 pid=$!
 own_pid "$pid"
@@ -294,7 +295,7 @@ flipped() {
 	local status=0
 	FLIP_AT=$1 FLIP_SIDE=$2 "$T/bin/p2v-client" convert --disk "$DISK" \
 		--to "$VMS" --no-inject --progress none --server local \
-		--name flip --json >"$JSON" 2>"$LOG" </dev/null || status=$?
+		--name flip --retry 0 --json >"$JSON" 2>"$LOG" </dev/null || status=$?
 	[ "$status" = "$3" ] ||
 		{ cat "$LOG"; fail "status $status with a flipped byte"; }
 	[ "$3" = 0 ] || [ ! -e "$VMS/flip.qcow2" ] ||
