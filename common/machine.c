@@ -27,98 +27,226 @@
 #define MAX_BYTES     (UINT64_C(1) << 60)
 #define MAX_MEMORY    (UINT64_C(1) << 50)
 #define MAX_PROCESSOR 8192
+#define MAX_MODULES   1024
+#define MAX_CONTROLS  256
+#define MAX_LINKS     512
 
-enum type { TEXT, NUMBER64, NUMBER32, BOOL, WORD, TEXTS, LIST };
+enum type {
+	TEXT,
+	NUMBER64,
+	NUMBER32,
+	COUNT64, /* int64_t; -1: unknown */
+	BOOL,
+	KNOWN, /* enum fy_known */
+	WORD,
+	TEXTS,
+	LIST,
+	ONE,  /* pointer to one struct; NULL: unknown */
+	MANY, /* array of structs */
+};
 
 struct member {
 	const char *name;
 	enum type type;
 	size_t offset;
-	uint64_t max;		  /* numbers, list lengths */
-	size_t count;		  /* TEXTS: offset of the length */
-	const char *const *words; /* WORD: NULL-terminated, by the enum */
+	uint64_t max; /* numbers, list lengths */
+	size_t count; /* TEXTS, MANY: offset of the length */
+	/* WORD: NULL-terminated, by the enum; a first word "" is left out */
+	const char *const *words;
+	const struct member *sub; /* ONE, MANY */
+	size_t size;		  /* ONE, MANY: of the struct */
+	bool always;		  /* written even when it is 0 or empty */
 };
 
 static const char *const firmware_words[] = { "unknown", "bios", "uefi", NULL };
 static const char *const clock_words[] = { "utc", "localtime", NULL };
+static const char *const health_words[] = { "", "good", "suspect", "failing",
+					    NULL };
 
+#define A(m) offsetof(struct fy_machine_smart, m)
 #define D(m) offsetof(struct fy_machine_disk, m)
 #define N(m) offsetof(struct fy_machine_nic, m)
+#define I(m) offsetof(struct fy_machine_interface, m)
 #define S(m) offsetof(struct fy_machine_system, m)
+#define O(m) offsetof(struct fy_machine_module, m)
+#define C(m) offsetof(struct fy_machine_controller, m)
 #define M(m) offsetof(struct fy_machine, m)
 
+#define T_(F, m)	{ .name = #m, .type = TEXT, .offset = F(m) }
+#define N64_(F, m, top) { #m, NUMBER64, F(m), top, .words = NULL }
+#define N32_(F, m, top) { #m, NUMBER32, F(m), top, .words = NULL }
+#define CNT_(F, m)	{ .name = #m, .type = COUNT64, .offset = F(m) }
+#define B_(F, m)	{ .name = #m, .type = BOOL, .offset = F(m) }
+#define K_(F, m)	{ .name = #m, .type = KNOWN, .offset = F(m) }
+#define W_(F, m, list)	{ #m, WORD, F(m), .words = list }
+#define TS_(F, m, top)	{ #m, TEXTS, F(m), top, F(n_##m), .words = NULL }
+#define MANY_(F, m, top, table, type, all)                                     \
+	{ #m, MANY, F(m), top, F(n_##m), NULL, table, sizeof(type), all }
+#define END_ { .name = NULL }
+
+/* clang-format off */
+static const struct member smart_members[] = {
+	K_(A, passed),
+	CNT_(A, reallocated_sectors),
+	CNT_(A, pending_sectors),
+	CNT_(A, uncorrectable_sectors),
+	CNT_(A, media_errors),
+	CNT_(A, critical_warning),
+	CNT_(A, percentage_used),
+	CNT_(A, available_spare),
+	CNT_(A, temperature_celsius),
+	CNT_(A, power_on_hours),
+	END_
+};
+
 static const struct member disk_members[] = {
-	{ "path", TEXT, D(path), 0, 0, NULL },
-	{ "model", TEXT, D(model), 0, 0, NULL },
-	{ "serial", TEXT, D(serial), 0, 0, NULL },
-	{ "wwn", TEXT, D(wwn), 0, 0, NULL },
-	{ "bus", TEXT, D(bus), 0, 0, NULL },
-	{ "size_bytes", NUMBER64, D(size_bytes), MAX_BYTES, 0, NULL },
-	{ "used_bytes", NUMBER64, D(used_bytes), MAX_BYTES, 0, NULL },
-	{ "sector_bytes", NUMBER32, D(sector_bytes), 65536, 0, NULL },
-	{ "physical_sector_bytes", NUMBER32, D(physical_sector_bytes),
-	  UINT32_C(1) << 24, 0, NULL },
-	{ "table", TEXT, D(table), 0, 0, NULL },
-	{ "table_uuid", TEXT, D(table_uuid), 0, 0, NULL },
-	{ "boot", BOOL, D(boot), 0, 0, NULL },
-	{ "volumes", LIST, D(volumes), MAX_VOLUMES, 0, NULL },
-	{ "image", TEXT, D(image), 0, 0, NULL },
-	{ "format", TEXT, D(format), 0, 0, NULL },
-	{ NULL, TEXT, 0, 0, 0, NULL },
+	T_(D, path),
+	T_(D, vendor),
+	T_(D, model),
+	T_(D, revision),
+	T_(D, serial),
+	T_(D, wwn),
+	T_(D, bus),
+	N64_(D, size_bytes, MAX_BYTES),
+	N64_(D, used_bytes, MAX_BYTES),
+	N32_(D, sector_bytes, 65536),
+	N32_(D, physical_sector_bytes, UINT32_C(1) << 24),
+	K_(D, rotational),
+	K_(D, removable),
+	T_(D, controller),
+	K_(D, hardware_raid),
+	T_(D, raid_level),
+	TS_(D, paths, MAX_NAMES),
+	W_(D, health, health_words),
+	TS_(D, health_reasons, MAX_NAMES),
+	{ "smart", ONE, D(smart), .sub = smart_members,
+	  .size = sizeof(struct fy_machine_smart) },
+	T_(D, table),
+	T_(D, table_uuid),
+	B_(D, boot),
+	{ "volumes", LIST, D(volumes), MAX_VOLUMES, .words = NULL },
+	T_(D, image),
+	T_(D, format),
+	END_
 };
 
 static const struct member nic_members[] = {
-	{ "name", TEXT, N(name), 0, 0, NULL },
-	{ "kind", TEXT, N(kind), 0, 0, NULL },
-	{ "mac", TEXT, N(mac), 0, 0, NULL },
-	{ "permanent_mac", TEXT, N(permanent_mac), 0, 0, NULL },
-	{ "driver", TEXT, N(driver), 0, 0, NULL },
-	{ "pci", TEXT, N(pci), 0, 0, NULL },
-	{ "names", TEXTS, N(names), MAX_NAMES, N(n_names), NULL },
-	{ "addresses", TEXTS, N(addresses), MAX_NAMES, N(n_addresses), NULL },
-	{ "master", TEXT, N(master), 0, 0, NULL },
-	{ "parent", TEXT, N(parent), 0, 0, NULL },
-	{ "vlan", NUMBER32, N(vlan), 4094, 0, NULL },
-	{ "speed_mbit", NUMBER64, N(speed_mbit), 100000000, 0, NULL },
-	{ "link", BOOL, N(link), 0, 0, NULL },
-	{ "network", TEXT, N(network), 0, 0, NULL },
-	{ "bridge", TEXT, N(bridge), 0, 0, NULL },
-	{ NULL, TEXT, 0, 0, 0, NULL },
+	T_(N, name),
+	T_(N, kind),
+	T_(N, mac),
+	T_(N, permanent_mac),
+	T_(N, driver),
+	T_(N, firmware),
+	T_(N, pci),
+	T_(N, pci_id),
+	T_(N, model),
+	TS_(N, names, MAX_NAMES),
+	TS_(N, addresses, MAX_NAMES),
+	T_(N, master),
+	T_(N, parent),
+	N32_(N, vlan, 4094),
+	N64_(N, speed_mbit, 100000000),
+	B_(N, link),
+	T_(N, network),
+	T_(N, bridge),
+	END_
+};
+
+static const struct member interface_members[] = {
+	T_(I, name),
+	T_(I, kind),
+	T_(I, mac),
+	T_(I, nic),
+	T_(I, master),
+	T_(I, parent),
+	N32_(I, vlan, 4094),
+	K_(I, dhcp),
+	TS_(I, addresses, MAX_NAMES),
+	END_
 };
 
 static const struct member system_members[] = {
-	{ "id", TEXT, S(id), 0, 0, NULL },
-	{ "version", TEXT, S(version), 0, 0, NULL },
-	{ "pretty_name", TEXT, S(pretty_name), 0, 0, NULL },
-	{ "arch", TEXT, S(arch), 0, 0, NULL },
-	{ "hostname", TEXT, S(hostname), 0, 0, NULL },
-	{ "disk", NUMBER32, S(disk), MAX_DISKS - 1, 0, NULL },
-	{ "volume", TEXT, S(volume), 0, 0, NULL },
-	{ NULL, TEXT, 0, 0, 0, NULL },
+	T_(S, id),
+	T_(S, version),
+	T_(S, pretty_name),
+	T_(S, arch),
+	T_(S, hostname),
+	{ "disk", NUMBER32, S(disk), MAX_DISKS - 1, .always = true },
+	T_(S, volume),
+	MANY_(S, interfaces, MAX_LINKS, interface_members,
+	      struct fy_machine_interface, false),
+	END_
+};
+
+static const struct member module_members[] = {
+	T_(O, locator),
+	T_(O, bank),
+	N64_(O, size_bytes, MAX_MEMORY),
+	T_(O, type),
+	N32_(O, speed_mts, 1000000),
+	N32_(O, configured_mts, 1000000),
+	T_(O, manufacturer),
+	T_(O, part),
+	T_(O, serial),
+	END_
+};
+
+static const struct member controller_members[] = {
+	T_(C, pci),
+	T_(C, pci_id),
+	T_(C, subsystem_id),
+	T_(C, kind),
+	T_(C, model),
+	T_(C, driver),
+	END_
 };
 
 static const struct member machine_members[] = {
-	{ "name", TEXT, M(name), 0, 0, NULL },
-	{ "from_hardware", BOOL, M(from_hardware), 0, 0, NULL },
-	{ "firmware", WORD, M(firmware), 0, 0, firmware_words },
-	{ "secure_boot", BOOL, M(secure_boot), 0, 0, NULL },
-	{ "tpm", BOOL, M(tpm), 0, 0, NULL },
-	{ "uuid", TEXT, M(uuid), 0, 0, NULL },
-	{ "serial", TEXT, M(serial), 0, 0, NULL },
-	{ "manufacturer", TEXT, M(manufacturer), 0, 0, NULL },
-	{ "product", TEXT, M(product), 0, 0, NULL },
-	{ "arch", TEXT, M(arch), 0, 0, NULL },
-	{ "cpu_vendor", TEXT, M(cpu_vendor), 0, 0, NULL },
-	{ "cpu_model", TEXT, M(cpu_model), 0, 0, NULL },
-	{ "vcpus", NUMBER32, M(vcpus), MAX_PROCESSOR, 0, NULL },
-	{ "sockets", NUMBER32, M(sockets), MAX_PROCESSOR, 0, NULL },
-	{ "cores", NUMBER32, M(cores), MAX_PROCESSOR, 0, NULL },
-	{ "threads", NUMBER32, M(threads), MAX_PROCESSOR, 0, NULL },
-	{ "memory_bytes", NUMBER64, M(memory_bytes), MAX_MEMORY, 0, NULL },
-	{ "clock", WORD, M(clock), 0, 0, clock_words },
-	{ "graphics", TEXT, M(graphics), 0, 0, NULL },
-	{ NULL, TEXT, 0, 0, 0, NULL },
+	T_(M, name),
+	B_(M, from_hardware),
+	W_(M, firmware, firmware_words),
+	B_(M, secure_boot),
+	B_(M, tpm),
+	T_(M, tpm_version),
+	T_(M, uuid),
+	T_(M, serial),
+	T_(M, manufacturer),
+	T_(M, product),
+	T_(M, version),
+	T_(M, family),
+	T_(M, sku),
+	T_(M, board_manufacturer),
+	T_(M, board_product),
+	T_(M, board_version),
+	T_(M, board_serial),
+	T_(M, chassis_type),
+	T_(M, chassis_serial),
+	T_(M, asset_tag),
+	T_(M, bios_vendor),
+	T_(M, bios_version),
+	T_(M, bios_date),
+	T_(M, arch),
+	T_(M, cpu_vendor),
+	T_(M, cpu_model),
+	N32_(M, vcpus, MAX_PROCESSOR),
+	N32_(M, sockets, MAX_PROCESSOR),
+	N32_(M, cores, MAX_PROCESSOR),
+	N32_(M, threads, MAX_PROCESSOR),
+	N64_(M, memory_bytes, MAX_MEMORY),
+	N32_(M, memory_slots, MAX_MODULES),
+	MANY_(M, memory_modules, MAX_MODULES, module_members,
+	      struct fy_machine_module, false),
+	W_(M, clock, clock_words),
+	T_(M, graphics),
+	MANY_(M, controllers, MAX_CONTROLS, controller_members,
+	      struct fy_machine_controller, false),
+	MANY_(M, disks, MAX_DISKS, disk_members, struct fy_machine_disk, true),
+	MANY_(M, nics, MAX_NICS, nic_members, struct fy_machine_nic, true),
+	MANY_(M, systems, MAX_SYSTEMS, system_members,
+	      struct fy_machine_system, true),
+	END_
 };
+/* clang-format on */
 
 /* The place of a member in the struct at 'base'. */
 static void *
@@ -138,6 +266,9 @@ release_members(const struct member *table, void *base)
 {
 	for (; table->name != NULL; table++) {
 		void *p = place(base, table->offset);
+		size_t n = table->count == 0
+				   ? 0
+				   : *(size_t *)place(base, table->count);
 
 		if (table->type == TEXT) {
 			free(*(char **)p);
@@ -145,12 +276,21 @@ release_members(const struct member *table, void *base)
 			if (*(json_t **)p != NULL)
 				json_decref(*(json_t **)p);
 		} else if (table->type == TEXTS) {
-			size_t n = *(size_t *)place(base, table->count);
 			char **items = *(char ***)p;
 
 			while (n > 0)
 				free(items[--n]);
 			free(items);
+		} else if (table->type == MANY) {
+			while (n > 0)
+				release_members(table->sub,
+						place(*(void **)p,
+						      --n * table->size));
+			free(*(void **)p);
+		} else if (table->type == ONE) {
+			if (*(void **)p != NULL)
+				release_members(table->sub, *(void **)p);
+			free(*(void **)p);
 		}
 	}
 }
@@ -168,43 +308,82 @@ fy_machine_new(struct fy_error *err)
 void
 fy_machine_free(struct fy_machine *m)
 {
-	size_t i;
-
 	if (m == NULL)
 		return;
-	for (i = 0; i < m->n_disks; i++)
-		release_members(disk_members, &m->disks[i]);
-	for (i = 0; i < m->n_nics; i++)
-		release_members(nic_members, &m->nics[i]);
-	for (i = 0; i < m->n_systems; i++)
-		release_members(system_members, &m->systems[i]);
-	free(m->disks);
-	free(m->nics);
-	free(m->systems);
 	release_members(machine_members, m);
 	free(m);
 }
 
-#define DEFINE_ADD(what)                                                       \
-	struct fy_machine_##what *fy_machine_add_##what(struct fy_machine *m,  \
+/* One more zeroed element at the end of the array in '*items'. */
+static void *
+grow(void *items, size_t *n, size_t size, struct fy_error *err)
+{
+	void *grown = reallocarray(*(void **)items, *n + 1, size), *last;
+
+	if (grown == NULL) {
+		fy_error_nomem(err);
+		return NULL;
+	}
+	*(void **)items = grown;
+	last = place(grown, (*n)++ * size);
+	memset(last, 0, size);
+	return last;
+}
+
+#define DEFINE_ADD(what, of, list)                                             \
+	struct fy_machine_##what *fy_machine_add_##what(struct of *o,          \
 							struct fy_error *err)  \
 	{                                                                      \
-		struct fy_machine_##what *grown;                               \
-                                                                               \
-		grown = reallocarray(m->what##s, m->n_##what##s + 1,           \
-				     sizeof(*grown));                          \
-		if (grown == NULL) {                                           \
-			fy_error_nomem(err);                                   \
-			return NULL;                                           \
-		}                                                              \
-		m->what##s = grown;                                            \
-		grown += m->n_##what##s++;                                     \
-		memset(grown, 0, sizeof(*grown));                              \
-		return grown;                                                  \
+		return grow(&o->list, &o->n_##list, sizeof(*o->list), err);    \
 	}
-DEFINE_ADD(disk)
-DEFINE_ADD(nic)
-DEFINE_ADD(system)
+DEFINE_ADD(disk, fy_machine, disks)
+DEFINE_ADD(nic, fy_machine, nics)
+DEFINE_ADD(system, fy_machine, systems)
+DEFINE_ADD(module, fy_machine, memory_modules)
+DEFINE_ADD(controller, fy_machine, controllers)
+DEFINE_ADD(interface, fy_machine_system, interfaces)
+
+int
+fy_machine_add_text(char ***items, size_t *n, const char *text,
+		    struct fy_error *err)
+{
+	char **grown;
+	size_t i;
+
+	for (i = 0; i < *n; i++)
+		if (strcmp((*items)[i], text) == 0)
+			return 0;
+	grown = reallocarray(*items, *n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return fy_error_nomem(err);
+	*items = grown;
+	grown[*n] = strdup(text);
+	if (grown[*n] == NULL)
+		return fy_error_nomem(err);
+	(*n)++;
+	return 0;
+}
+
+/* What "unknown" is for the struct's counts is not 0. */
+static void
+unknown_counts(const struct member *table, void *base)
+{
+	for (; table->name != NULL; table++)
+		if (table->type == COUNT64)
+			*(int64_t *)place(base, table->offset) = -1;
+}
+
+struct fy_machine_smart *
+fy_machine_smart_new(struct fy_error *err)
+{
+	struct fy_machine_smart *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		fy_error_nomem(err);
+	else
+		unknown_counts(smart_members, s);
+	return s;
+}
 
 /* A JSON text; what can't be shown becomes '?'. */
 static json_t *
@@ -244,50 +423,96 @@ json_of_texts(char *const *items, size_t n)
 	return list;
 }
 
-/* Set one member of 'o'; nothing when it is unknown. */
-static int
-put_member(json_t *o, const struct member *t, const void *base)
+static json_t *json_of_struct(const struct member *table, const void *base);
+
+static json_t *
+json_of_structs(const struct member *t, const void *items, size_t n)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; list != NULL && i < n; i++) {
+		const void *item = const_place(items, i * t->size);
+
+		if (json_array_append_new(list, json_of_struct(t->sub, item)) ==
+		    -1) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *
+json_of_number(const struct member *t, const void *p)
+{
+	return json_integer(t->type == NUMBER64
+				    ? (json_int_t) * (const uint64_t *)p
+				    : (json_int_t) * (const uint32_t *)p);
+}
+
+/* Whether there is something to write. */
+static bool
+is_known(const struct member *t, const void *base)
 {
 	const void *p = const_place(base, t->offset);
-	const char *text;
-	uint64_t number;
-	size_t n;
 
 	switch (t->type) {
 	case TEXT:
-		text = *(char *const *)p;
-		return text == NULL ? 0
-				    : json_object_set_new(o, t->name,
-							  json_of_text(text));
+	case LIST:
+	case ONE:
+		return *(void *const *)p != NULL;
+	case NUMBER64:
+		return t->always || *(const uint64_t *)p != 0;
+	case NUMBER32:
+		return t->always || *(const uint32_t *)p != 0;
+	case COUNT64:
+		return *(const int64_t *)p >= 0;
+	case BOOL:
+		return true;
+	case KNOWN:
+		return *(const enum fy_known *)p != FY_KNOWN_NOT;
+	case WORD:
+		return t->words[*(const unsigned *)p][0] != '\0';
+	case TEXTS:
+	case MANY:
+		return t->always ||
+		       *(const size_t *)const_place(base, t->count) > 0;
+	}
+	return false;
+}
+
+static json_t *
+json_of_member(const struct member *t, const void *base)
+{
+	const void *p = const_place(base, t->offset);
+	size_t n = t->count == 0 ? 0
+				 : *(const size_t *)const_place(base, t->count);
+
+	switch (t->type) {
+	case TEXT:
+		return json_of_text(*(char *const *)p);
 	case NUMBER64:
 	case NUMBER32:
-		number = t->type == NUMBER64 ? *(const uint64_t *)p
-					     : *(const uint32_t *)p;
-		return number == 0 && strcmp(t->name, "disk") != 0
-			       ? 0
-			       : json_object_set_new(
-					 o, t->name,
-					 json_integer((json_int_t)number));
+		return json_of_number(t, p);
+	case COUNT64:
+		return json_integer(*(const int64_t *)p);
 	case BOOL:
-		return json_object_set_new(o, t->name,
-					   json_boolean(*(const bool *)p));
+		return json_boolean(*(const bool *)p);
+	case KNOWN:
+		return json_boolean(*(const enum fy_known *)p == FY_KNOWN_YES);
 	case WORD:
-		return json_object_set_new(
-			o, t->name,
-			json_string(t->words[*(const unsigned *)p]));
+		return json_string(t->words[*(const unsigned *)p]);
 	case TEXTS:
-		n = *(const size_t *)const_place(base, t->count);
-		return n == 0 ? 0
-			      : json_object_set_new(
-					o, t->name,
-					json_of_texts(*(char **const *)p, n));
+		return json_of_texts(*(char **const *)p, n);
 	case LIST:
-		return *(json_t *const *)p == NULL
-			       ? 0
-			       : json_object_set(o, t->name,
-						 *(json_t *const *)p);
+		return json_incref(*(json_t *const *)p);
+	case ONE:
+		return json_of_struct(t->sub, *(void *const *)p);
+	case MANY:
+		return json_of_structs(t, *(void *const *)p, n);
 	}
-	return -1;
+	return NULL;
 }
 
 static json_t *
@@ -296,7 +521,9 @@ json_of_struct(const struct member *table, const void *base)
 	json_t *o = json_object();
 
 	for (; o != NULL && table->name != NULL; table++) {
-		if (put_member(o, table, base) == -1) {
+		if (is_known(table, base) &&
+		    json_object_set_new(o, table->name,
+					json_of_member(table, base)) == -1) {
 			json_decref(o);
 			return NULL;
 		}
@@ -304,42 +531,13 @@ json_of_struct(const struct member *table, const void *base)
 	return o;
 }
 
-static int
-put_list(json_t *o, const char *name, const struct member *table,
-	 const void *items, size_t n, size_t size)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; list != NULL && i < n; i++) {
-		const void *item = const_place(items, i * size);
-
-		if (json_array_append_new(list, json_of_struct(table, item)) ==
-		    -1) {
-			json_decref(list);
-			return -1;
-		}
-	}
-	return json_object_set_new(o, name, list);
-}
-
 json_t *
 fy_machine_to_json(const struct fy_machine *m, struct fy_error *err)
 {
 	json_t *o = json_of_struct(machine_members, m);
 
-	if (o == NULL ||
-	    put_list(o, "disks", disk_members, m->disks, m->n_disks,
-		     sizeof(*m->disks)) == -1 ||
-	    put_list(o, "nics", nic_members, m->nics, m->n_nics,
-		     sizeof(*m->nics)) == -1 ||
-	    put_list(o, "systems", system_members, m->systems, m->n_systems,
-		     sizeof(*m->systems)) == -1) {
-		if (o != NULL)
-			json_decref(o);
+	if (o == NULL)
 		fy_error_nomem(err);
-		return NULL;
-	}
 	return o;
 }
 
@@ -399,7 +597,8 @@ take_word(const json_t *j, const struct member *t, unsigned *ret,
 	unsigned i;
 
 	for (i = 0; json_is_string(j) && t->words[i] != NULL; i++) {
-		if (strcmp(json_string_value(j), t->words[i]) == 0) {
+		if (t->words[i][0] != '\0' &&
+		    strcmp(json_string_value(j), t->words[i]) == 0) {
 			*ret = i;
 			return 0;
 		}
@@ -411,11 +610,15 @@ static int
 take_number(const json_t *j, const struct member *t, void *p,
 	    struct fy_error *err)
 {
+	uint64_t max = t->type == COUNT64 ? INT64_MAX : t->max;
+
 	if (!json_is_integer(j) || json_integer_value(j) < 0 ||
-	    (uint64_t)json_integer_value(j) > t->max)
+	    (uint64_t)json_integer_value(j) > max)
 		return refuse(t, "is not a whole number in its range", err);
 	if (t->type == NUMBER64)
 		*(uint64_t *)p = (uint64_t)json_integer_value(j);
+	else if (t->type == COUNT64)
+		*(int64_t *)p = json_integer_value(j);
 	else
 		*(uint32_t *)p = (uint32_t)json_integer_value(j);
 	return 0;
@@ -437,6 +640,38 @@ take_list(const json_t *j, const struct member *t, json_t **ret,
 	return *ret == NULL ? fy_error_nomem(err) : 0;
 }
 
+static int take_struct(const json_t *o, const struct member *table, void *base,
+		       struct fy_error *err);
+
+static int
+take_one(const json_t *j, const struct member *t, void **ret,
+	 struct fy_error *err)
+{
+	*ret = calloc(1, t->size);
+	if (*ret == NULL)
+		return fy_error_nomem(err);
+	unknown_counts(t->sub, *ret);
+	return take_struct(j, t->sub, *ret, err);
+}
+
+static int
+take_many(const json_t *j, const struct member *t, void *base,
+	  struct fy_error *err)
+{
+	size_t i, *n = place(base, t->count);
+
+	if (!json_is_array(j) || json_array_size(j) > t->max)
+		return refuse(t, "is not a list of bearable length", err);
+	for (i = 0; i < json_array_size(j); i++) {
+		void *item = grow(place(base, t->offset), n, t->size, err);
+
+		if (item == NULL ||
+		    take_struct(json_array_get(j, i), t->sub, item, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 take_member(const json_t *j, const struct member *t, void *base,
 	    struct fy_error *err)
@@ -448,11 +683,17 @@ take_member(const json_t *j, const struct member *t, void *base,
 		return take_text(j, t, p, err);
 	case NUMBER64:
 	case NUMBER32:
+	case COUNT64:
 		return take_number(j, t, p, err);
 	case BOOL:
+	case KNOWN:
 		if (!json_is_boolean(j))
 			return refuse(t, "is neither true nor false", err);
-		*(bool *)p = json_is_true(j);
+		if (t->type == BOOL)
+			*(bool *)p = json_is_true(j);
+		else
+			*(enum fy_known *)p = json_is_true(j) ? FY_KNOWN_YES
+							      : FY_KNOWN_NO;
 		return 0;
 	case WORD:
 		return take_word(j, t, p, err);
@@ -460,6 +701,10 @@ take_member(const json_t *j, const struct member *t, void *base,
 		return take_texts(j, t, base, err);
 	case LIST:
 		return take_list(j, t, p, err);
+	case ONE:
+		return take_one(j, t, p, err);
+	case MANY:
+		return take_many(j, t, base, err);
 	}
 	return -1;
 }
@@ -482,25 +727,6 @@ take_struct(const json_t *o, const struct member *table, void *base,
 	return 0;
 }
 
-/* The list 'name' of 'o', or NULL in '*ret' when there is none. */
-static int
-sublist(const json_t *o, const char *name, size_t max, const json_t **ret,
-	struct fy_error *err)
-{
-	const json_t *j = json_object_get(o, name);
-
-	*ret = NULL;
-	if (j == NULL || json_is_null(j))
-		return 0;
-	if (!json_is_array(j) || json_array_size(j) > max)
-		return fy_error_set(err, FY_E_FORMAT, 0,
-				    "machine description: '%s' is not a list "
-				    "of at most %zu",
-				    name, max);
-	*ret = j;
-	return 0;
-}
-
 /* What the tables can't say about one disk. */
 static int
 check_disk(const struct fy_machine_disk *d, struct fy_error *err)
@@ -517,51 +743,18 @@ check_disk(const struct fy_machine_disk *d, struct fy_error *err)
 	return 0;
 }
 
-static int
-take_lists(const json_t *j, struct fy_machine *m, struct fy_error *err)
-{
-	const json_t *disks, *nics, *systems;
-	size_t i;
-
-	if (sublist(j, "disks", MAX_DISKS, &disks, err) == -1 ||
-	    sublist(j, "nics", MAX_NICS, &nics, err) == -1 ||
-	    sublist(j, "systems", MAX_SYSTEMS, &systems, err) == -1)
-		return -1;
-	for (i = 0; i < json_array_size(disks); i++) {
-		struct fy_machine_disk *d = fy_machine_add_disk(m, err);
-
-		if (d == NULL ||
-		    take_struct(json_array_get(disks, i), disk_members, d,
-				err) == -1 ||
-		    check_disk(d, err) == -1)
-			return -1;
-	}
-	for (i = 0; i < json_array_size(nics); i++) {
-		struct fy_machine_nic *n = fy_machine_add_nic(m, err);
-
-		if (n == NULL || take_struct(json_array_get(nics, i),
-					     nic_members, n, err) == -1)
-			return -1;
-	}
-	for (i = 0; i < json_array_size(systems); i++) {
-		struct fy_machine_system *s = fy_machine_add_system(m, err);
-
-		if (s == NULL || take_struct(json_array_get(systems, i),
-					     system_members, s, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 int
 fy_machine_from_json(const json_t *j, struct fy_machine **ret,
 		     struct fy_error *err)
 {
 	FY_AUTO(machine) struct fy_machine *m = fy_machine_new(err);
+	size_t i;
 
-	if (m == NULL || take_struct(j, machine_members, m, err) == -1 ||
-	    take_lists(j, m, err) == -1)
+	if (m == NULL || take_struct(j, machine_members, m, err) == -1)
 		return -1;
+	for (i = 0; i < m->n_disks; i++)
+		if (check_disk(&m->disks[i], err) == -1)
+			return -1;
 	*ret = fy_steal_ptr(&m);
 	return 0;
 }

@@ -21,10 +21,24 @@ static int failed;
 
 static const char full[] =
 	"{\"name\":\"web01\",\"from_hardware\":true,\"firmware\":\"uefi\","
-	"\"secure_boot\":true,\"tpm\":true,"
+	"\"secure_boot\":true,\"tpm\":true,\"tpm_version\":\"2.0\","
 	"\"uuid\":\"4c4c4544-0042-3510-8052-b4c04f4a4e31\","
 	"\"serial\":\"B5RJN1\",\"manufacturer\":\"D \\u00e9\","
-	"\"product\":\"R720\",\"arch\":\"x86_64\",\"cpu_vendor\":\"V\","
+	"\"product\":\"R720\",\"version\":\"v\",\"family\":\"f\","
+	"\"sku\":\"k\",\"board_manufacturer\":\"Dell\","
+	"\"board_product\":\"0X\",\"board_version\":\"A01\","
+	"\"board_serial\":\"..CN\",\"chassis_type\":\"rack mount\","
+	"\"chassis_serial\":\"c\",\"asset_tag\":\"A-77\","
+	"\"bios_vendor\":\"Dell\",\"bios_version\":\"2.9.0\","
+	"\"bios_date\":\"12/06/2019\",\"memory_slots\":24,"
+	"\"memory_modules\":[{\"locator\":\"DIMM_A1\",\"bank\":\"1\","
+	"\"size_bytes\":17179869184,\"type\":\"DDR3\",\"speed_mts\":1600,"
+	"\"configured_mts\":1333,\"manufacturer\":\"H\",\"part\":\"P\","
+	"\"serial\":\"S\"}],"
+	"\"controllers\":[{\"pci\":\"0000:03:00.0\","
+	"\"pci_id\":\"1000:005b\",\"subsystem_id\":\"1028:1f38\","
+	"\"kind\":\"raid\",\"model\":\"PERC\","
+	"\"driver\":\"megaraid_sas\"}],\"arch\":\"x86_64\",\"cpu_vendor\":\"V\","
 	"\"cpu_model\":\"X5670\",\"vcpus\":24,\"sockets\":2,\"cores\":6,"
 	"\"threads\":2,\"memory_bytes\":51539607552,\"clock\":\"localtime\","
 	"\"graphics\":\"vga\",\"disks\":[{\"path\":\"/dev/sda\","
@@ -33,7 +47,17 @@ static const char full[] =
 	"\"sector_bytes\":512,\"physical_sector_bytes\":4096,"
 	"\"table\":\"gpt\",\"table_uuid\":\"u\",\"boot\":true,"
 	"\"volumes\":[{\"path\":\"p1\",\"start\":1048576}],"
-	"\"image\":\"/vms/web01.qcow2\",\"format\":\"qcow2\"},"
+	"\"image\":\"/vms/web01.qcow2\",\"format\":\"qcow2\","
+	"\"vendor\":\"ATA\",\"revision\":\"1A\",\"rotational\":true,"
+	"\"removable\":false,\"controller\":\"0000:03:00.0\","
+	"\"hardware_raid\":true,\"raid_level\":\"RAID-1\","
+	"\"paths\":[\"/dev/sda\",\"/dev/sdc\"],\"health\":\"failing\","
+	"\"health_reasons\":[\"r\"],\"smart\":{\"passed\":false,"
+	"\"reallocated_sectors\":0,\"pending_sectors\":8,"
+	"\"uncorrectable_sectors\":1,\"media_errors\":2,"
+	"\"critical_warning\":4,\"percentage_used\":101,"
+	"\"available_spare\":3,\"temperature_celsius\":40,"
+	"\"power_on_hours\":9223372036854775807}},"
 	"{\"path\":\"/dev/sdb\",\"boot\":false}],"
 	"\"nics\":[{\"name\":\"eth0\",\"kind\":\"ethernet\","
 	"\"mac\":\"52:54:00:00:00:01\","
@@ -42,10 +66,15 @@ static const char full[] =
 	"\"addresses\":[\"192.0.2.7/24\",\"2001:db8::7/64\"],"
 	"\"master\":\"bond0\",\"parent\":\"x\",\"vlan\":7,"
 	"\"speed_mbit\":1000,\"link\":true,\"network\":\"n\","
-	"\"bridge\":\"br0\"}],"
+	"\"bridge\":\"br0\",\"firmware\":\"1.2\",\"pci_id\":\"8086:100e\","
+	"\"model\":\"82540EM\"}],"
 	"\"systems\":[{\"id\":\"debian\",\"version\":\"12\","
 	"\"pretty_name\":\"Debian GNU/Linux 12\",\"arch\":\"x86_64\","
-	"\"hostname\":\"web01\",\"disk\":0,\"volume\":\"p2\"}]}";
+	"\"hostname\":\"web01\",\"disk\":0,\"volume\":\"p2\","
+	"\"interfaces\":[{\"name\":\"bond0.7\",\"kind\":\"vlan\","
+	"\"mac\":\"52:54:00:00:00:02\",\"nic\":\"eth0\","
+	"\"master\":\"br0\",\"parent\":\"bond0\",\"vlan\":7,"
+	"\"dhcp\":false,\"addresses\":[\"192.0.2.7/24\"]}]}]}";
 
 static void
 test_round_trip(void)
@@ -69,6 +98,16 @@ test_round_trip(void)
 	CHECK(m->n_nics == 1 && m->nics[0].n_names == 2);
 	CHECK(strcmp(m->nics[0].names[1], "enp0s5") == 0);
 	CHECK(m->nics[0].vlan == 7);
+	CHECK(m->disks[0].health == FY_HEALTH_FAILING);
+	CHECK(m->disks[0].rotational == FY_KNOWN_YES &&
+	      m->disks[0].removable == FY_KNOWN_NO &&
+	      m->disks[1].rotational == FY_KNOWN_NOT);
+	CHECK(m->disks[0].smart != NULL &&
+	      m->disks[0].smart->reallocated_sectors == 0 &&
+	      m->disks[1].smart == NULL);
+	CHECK(m->systems[0].n_interfaces == 1 &&
+	      m->systems[0].interfaces[0].dhcp == FY_KNOWN_NO);
+	CHECK(m->n_memory_modules == 1 && m->n_controllers == 1);
 	again = fy_machine_to_json(m, &err);
 	CHECK(again != NULL && json_equal(again, j) == 1);
 }
@@ -97,7 +136,7 @@ refused(const char *text)
 static void
 test_too_many(const char *list, unsigned n)
 {
-	char text[4096];
+	char text[8192];
 	size_t used;
 	unsigned i;
 
@@ -137,9 +176,23 @@ test_refused(void)
 	refused("{\"nics\":[{\"names\":[\"ok\",\"a\\u0001\"]}]}");
 	refused("{\"nics\":[{\"vlan\":4095}]}");
 	refused("{\"systems\":[{\"disk\":64}]}");
+	refused("{\"systems\":[{\"interfaces\":{}}]}");
+	refused("{\"systems\":[{\"interfaces\":[{\"vlan\":4095}]}]}");
+	refused("{\"systems\":[{\"interfaces\":[{\"dhcp\":\"yes\"}]}]}");
+	refused("{\"disks\":[{\"smart\":[]}]}");
+	refused("{\"disks\":[{\"smart\":{\"passed\":1}}]}");
+	refused("{\"disks\":[{\"smart\":{\"pending_sectors\":-1}}]}");
+	refused("{\"disks\":[{\"smart\":{\"pending_sectors\":1.0}}]}");
+	refused("{\"disks\":[{\"health\":\"\"}]}");
+	refused("{\"disks\":[{\"health\":\"fine\"}]}");
+	refused("{\"disks\":[{\"rotational\":0}]}");
+	refused("{\"memory_modules\":[{\"size_bytes\":-1}]}");
+	refused("{\"controllers\":[{\"model\":\"a\\u001bb\"}]}");
 	test_too_many("disks", 65);
 	test_too_many("nics", 257);
 	test_too_many("systems", 65);
+	test_too_many("controllers", 257);
+	test_too_many("memory_modules", 1025);
 	memset(big, 'x', sizeof(big));
 	memcpy(big, "{\"name\":\"", 9);
 	memcpy(big + sizeof(big) - 3, "\"}", 3);
