@@ -198,10 +198,10 @@ fy_net_link(const struct fy_net_plan *p, unsigned systemd, struct fy_text *ret,
 
 /* --- reading the guest ---------------------------------------------------- */
 
-enum parser { IFUPDOWN, NETPLAN, NETWORKD, KEYFILE, RULES };
+enum parser { IFUPDOWN, NETPLAN, NETWORKD, KEYFILE, IFCFG, RULES };
 
 static int
-parse_one(struct fy_system *s, enum parser how, const char *path,
+parse_one(struct fy_guest *g, enum parser how, const char *path,
 	  struct fy_net_names *n, struct fy_error *err)
 {
 	const char *name = strrchr(path, '/');
@@ -209,12 +209,16 @@ parse_one(struct fy_system *s, enum parser how, const char *path,
 	struct fy_guest_stat st;
 	size_t len;
 
-	if (fy_guest_stat(s->guest, path, &st, NULL) == -1 ||
-	    st.type != FY_GUEST_FILE)
+	if (fy_guest_stat(g, path, &st, NULL) == -1 || st.type != FY_GUEST_FILE)
 		return 0;
-	if (st.size > MAX_TEXT)
-		return fy_disks_warn(s->disks, err, "'%s' is too large", path);
-	if (fy_guest_read(s->guest, path, MAX_TEXT, &text, &len, err) == -1)
+	if (st.size > MAX_TEXT) {
+		fy_autofree char *note =
+			fy_format(err, "'%.200s' is too large", path);
+
+		return note == NULL ? -1
+				    : fy_string_set_add(&n->notes, note, err);
+	}
+	if (fy_guest_read(g, path, MAX_TEXT, &text, &len, err) == -1)
 		return -1;
 	switch (how) {
 	case IFUPDOWN:
@@ -226,6 +230,9 @@ parse_one(struct fy_system *s, enum parser how, const char *path,
 					     text, err);
 	case KEYFILE:
 		return fy_net_parse_keyfile(n, text, err);
+	case IFCFG:
+		return fy_net_parse_ifcfg(n, name == NULL ? path : name + 1,
+					  text, err);
 	case RULES:
 		break;
 	}
@@ -233,14 +240,14 @@ parse_one(struct fy_system *s, enum parser how, const char *path,
 }
 
 static int
-parse_dir(struct fy_system *s, enum parser how, const char *dir,
+parse_dir(struct fy_guest *g, enum parser how, const char *dir,
 	  const char *pattern, struct fy_net_names *n, struct fy_error *err)
 {
 	char **names = NULL;
 	size_t count = 0, i;
 	int r;
 
-	r = fy_guest_names(s->guest, dir, &names, &count, err);
+	r = fy_guest_names(g, dir, &names, &count, err);
 	for (i = 0; r == 0 && i < count; i++) {
 		fy_autofree char *path = NULL;
 
@@ -249,7 +256,7 @@ parse_dir(struct fy_system *s, enum parser how, const char *dir,
 		    strncmp(names[i], "10-ironferry-", 13) == 0)
 			continue;
 		path = fy_format(err, "%s/%s", dir, names[i]);
-		r = path == NULL ? -1 : parse_one(s, how, path, n, err);
+		r = path == NULL ? -1 : parse_one(g, how, path, n, err);
 	}
 	fy_guest_names_free(names, count);
 	return r;
@@ -257,7 +264,7 @@ parse_dir(struct fy_system *s, enum parser how, const char *dir,
 
 /* "source": a file, a pattern or a directory; at most two levels. */
 static int
-parse_sources(struct fy_system *s, struct fy_net_names *n, struct fy_error *err)
+parse_sources(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
 {
 	size_t i;
 
@@ -272,23 +279,23 @@ parse_sources(struct fy_system *s, struct fy_net_names *n, struct fy_error *err)
 		if (path == NULL)
 			return fy_error_nomem(err);
 		slash = strrchr(path, '/');
-		if (fy_guest_is_dir(s->guest, path)) {
-			if (parse_dir(s, IFUPDOWN, path, "*", n, err) == -1)
+		if (fy_guest_is_dir(g, path)) {
+			if (parse_dir(g, IFUPDOWN, path, "*", n, err) == -1)
 				return -1;
 		} else if (strpbrk(path, "*?[") == NULL) {
-			if (parse_one(s, IFUPDOWN, path, n, err) == -1)
+			if (parse_one(g, IFUPDOWN, path, n, err) == -1)
 				return -1;
 		} else {
 			*slash = '\0';
-			if (parse_dir(s, IFUPDOWN, path, slash + 1, n, err))
+			if (parse_dir(g, IFUPDOWN, path, slash + 1, n, err))
 				return -1;
 		}
 	}
 	return 0;
 }
 
-static int
-read_all(struct fy_system *s, struct fy_net_names *n, struct fy_error *err)
+int
+fy_net_read(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
 {
 	static const struct {
 		enum parser how;
@@ -299,15 +306,16 @@ read_all(struct fy_system *s, struct fy_net_names *n, struct fy_error *err)
 		{ NETWORKD, "/etc/systemd/network", "*.netdev" },
 		{ NETWORKD, "/etc/systemd/network", "*.link" },
 		{ KEYFILE, "/etc/NetworkManager/system-connections", "*" },
+		{ IFCFG, "/etc/sysconfig/network-scripts", "ifcfg-*" },
 		{ RULES, "/etc/udev/rules.d", "*.rules" },
 	};
 	size_t i;
 
-	if (parse_one(s, IFUPDOWN, "/etc/network/interfaces", n, err) == -1 ||
-	    parse_sources(s, n, err) == -1)
+	if (parse_one(g, IFUPDOWN, "/etc/network/interfaces", n, err) == -1 ||
+	    parse_sources(g, n, err) == -1)
 		return -1;
 	for (i = 0; i < sizeof(places) / sizeof(*places); i++)
-		if (parse_dir(s, places[i].how, places[i].dir,
+		if (parse_dir(g, places[i].how, places[i].dir,
 			      places[i].pattern, n, err) == -1)
 			return -1;
 	return 0;
@@ -487,7 +495,7 @@ fy_linux_network(struct fy_system *s, struct fy_linux_extras *extras,
 	size_t n = 0, i;
 	int r;
 
-	r = read_all(s, &names, &e);
+	r = fy_net_read(s->guest, &names, &e);
 	if (e.code != FY_E_NONE) /* parsers may go on without memory */
 		r = fy_error_set(err, e.code, 0, "%s", e.msg);
 	for (i = 0; r == 0 && i < names.notes.n; i++)

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/machine.h"
+#include "drivers-inject/guest.h"
 #include "drivers-inject/inject.h"
 #include "drivers-inject/text.h"
 
@@ -23,6 +24,13 @@ struct fy_net_name {
 	bool virtual; /* a bond, bridge, VLAN, ...: made by software */
 	bool used;    /* addresses or a membership hang on it */
 	bool ruled;   /* a udev rule gives it to its MAC already */
+	/* For the description of a machine; "" and 0 where nothing is said. */
+	char kind[FY_NET_NAME_BYTES]; /* "bond", "bridge", "vlan", "other" */
+	char master[FY_NET_NAME_BYTES];
+	char parent[FY_NET_NAME_BYTES];
+	unsigned vlan;
+	bool dhcp;
+	struct fy_string_set addresses; /* "192.0.2.7/24" */
 };
 
 struct fy_net_names {
@@ -42,8 +50,19 @@ int fy_net_parse_networkd(struct fy_net_names *n, const char *file,
 			  const char *text, struct fy_error *err);
 int fy_net_parse_keyfile(struct fy_net_names *n, const char *text,
 			 struct fy_error *err);
+/* Red Hat's; 'file' is the name, "ifcfg-eth0". */
+int fy_net_parse_ifcfg(struct fy_net_names *n, const char *file,
+		       const char *text, struct fy_error *err);
 int fy_net_parse_rules(struct fy_net_names *n, const char *text,
 		       struct fy_error *err);
+
+/*
+ * Add what all configuration files of the guest say.  Files that are too large
+ * go to the notes.  The parsers may go on without memory: 'err' tells even
+ * when 0 is returned.
+ */
+int fy_net_read(struct fy_guest *g, struct fy_net_names *n,
+		struct fy_error *err);
 
 /* What is done for a name. */
 enum fy_net_way {

@@ -153,6 +153,242 @@ test_others(void)
 	check_names(&n, "eth0=52:54:00:00:00:02! eth1");
 }
 
+/* All that is said of each name: "name kind ^parent#vlan >master dhcp
+ * addresses;". */
+static void
+check_said(struct fy_net_names *n, const char *want)
+{
+	struct fy_text t = { 0 };
+	size_t i, k;
+
+	fy_text_add(&t, "");
+	for (i = 0; i < n->n; i++) {
+		const struct fy_net_name *e = &n->items[i];
+
+		if (e->kind[0] == '\0' && e->master[0] == '\0' && !e->dhcp &&
+		    e->addresses.n == 0)
+			continue;
+		fy_text_printf(&t, "%s%s%s%s", e->name,
+			       e->kind[0] != '\0' ? " " : "", e->kind,
+			       e->parent[0] != '\0' ? " ^" : "");
+		fy_text_add(&t, e->parent);
+		if (e->vlan > 0)
+			fy_text_printf(&t, "#%u", e->vlan);
+		if (e->master[0] != '\0')
+			fy_text_printf(&t, " >%s", e->master);
+		if (e->dhcp)
+			fy_text_add(&t, " dhcp");
+		for (k = 0; k < e->addresses.n; k++)
+			fy_text_printf(&t, " %s", e->addresses.items[k]);
+		fy_text_add(&t, ";");
+	}
+	CHECK_STR(t.data, want);
+	fy_text_release(&t);
+	fy_net_names_release(n);
+}
+
+static void
+test_ifupdown_says(void)
+{
+	struct fy_net_names n = { 0 };
+
+	CHECK_OK(fy_net_parse_ifupdown(
+			 &n,
+			 "auto eth0\niface eth0 inet static\n"
+			 "  netmask 255.255.254.0\n  address 10.1.2.3\n"
+			 "iface eth0 inet6 static\n"
+			 "  address 2001:db8::1\n  netmask 64\n"
+			 "iface eth0:1 inet static\n  address 10.9.9.9/8\n"
+			 "iface eth1 inet dhcp\n"
+			 "iface bond0 inet manual\n"
+			 "  bond-slaves eth2 none\n"
+			 "iface eth3 inet manual\n  bond-master bond0\n"
+			 "iface bond0.12 inet manual\n"
+			 "iface vlan5 inet manual\n  vlan-raw-device bond0\n"
+			 "iface br0 inet static\n"
+			 "  bridge_ports bond0.12 vlan5\n"
+			 "  address 192.0.2.1/33\n  address bad::address::\n"
+			 "iface eth4 inet static\n"
+			 "  address 192.0.2.1\n  netmask 255.0.255.0\n",
+			 &err),
+		 &err);
+	check_said(&n, "eth0 10.1.2.3/23 2001:db8::1/64 10.9.9.9/8;"
+		       "eth1 dhcp;bond0 bond;eth2 >bond0;eth3 >bond0;"
+		       "bond0.12 vlan ^bond0#12 >br0;vlan5 vlan ^bond0#5 >br0;"
+		       "br0 bridge;eth4 192.0.2.1;");
+}
+
+static void
+test_netplan_says(void)
+{
+	struct fy_net_names n = { 0 };
+
+	CHECK_OK(fy_net_parse_netplan(
+			 &n,
+			 "network:\n  ethernets:\n    eno1:\n"
+			 "      dhcp4: yes\n      dhcp6: false\n"
+			 "    eno2:\n      dhcp4: false\n"
+			 "      addresses:\n      - 192.0.2.5/24\n"
+			 "      - \"2001:db8::5/64\"\n"
+			 "      - 192.0.2.6/24:\n          label: x\n"
+			 "      nameservers:\n"
+			 "        addresses: [198.51.100.1]\n"
+			 "    wan:\n      match:\n"
+			 "        macaddress: 52:54:00:aa:bb:01\n"
+			 "      set-name: wan0\n"
+			 "      addresses: [198.51.100.7/30] # uplink\n"
+			 "    any:\n      match: {name: \"en*\"}\n"
+			 "      dhcp4: true\n"
+			 "  bonds:\n    bond0:\n      interfaces: [ens3, ens4]"
+			 " # both\n      parameters:\n        mode: 802.3ad\n"
+			 "  vlans:\n    vlan.7:\n      id: 7\n"
+			 "      link: bond0\n    storage:\n      id: 99999\n"
+			 "      link: bond0\n"
+			 "  bridges:\n    br0:\n      interfaces:\n"
+			 "        - vlan.7\n      addresses: [10.0.0.1/24]\n"
+			 "  tunnels:\n    he0:\n      mode: sit\n",
+			 &err),
+		 &err);
+	check_said(&n, "eno1 dhcp;"
+		       "eno2 192.0.2.5/24 2001:db8::5/64 192.0.2.6/24;"
+		       "wan0 198.51.100.7/30;bond0 bond;ens3 >bond0;"
+		       "ens4 >bond0;vlan.7 vlan ^bond0#7 >br0;"
+		       "storage vlan ^bond0;br0 bridge 10.0.0.1/24;"
+		       "he0 other;");
+}
+
+static void
+test_networkd_says(void)
+{
+	struct fy_net_names n = { 0 };
+
+	CHECK_OK(fy_net_parse_networkd(&n, "1.network",
+				       "[Match]\nName=enp1s0 enp2s0\n"
+				       "[Network]\nBond=bond0\n",
+				       &err),
+		 &err);
+	CHECK_OK(fy_net_parse_networkd(&n, "2.network",
+				       "[Match]\nName=bond0\n[Network]\n"
+				       "VLAN=v5\nVLAN=v6\nDHCP=no\n"
+				       "Address=192.0.2.7/24\n[Address]\n"
+				       "Address=2001:db8::7/64\nPeer=x\n",
+				       &err),
+		 &err);
+	CHECK_OK(fy_net_parse_networkd(&n, "3.netdev",
+				       "[NetDev]\nName=v5\nKind=vlan\n"
+				       "[VLAN]\nId=5\n",
+				       &err),
+		 &err);
+	CHECK_OK(fy_net_parse_networkd(&n, "4.netdev",
+				       "[NetDev]\nName=bond0\nKind=bond\n",
+				       &err),
+		 &err);
+	CHECK_OK(fy_net_parse_networkd(&n, "5.network",
+				       "[Match]\nName=v5\n[Network]\n"
+				       "DHCP=ipv4\nBridge=br9\n",
+				       &err),
+		 &err);
+	check_said(&n, "enp1s0 >bond0;enp2s0 >bond0;"
+		       "bond0 bond 192.0.2.7/24 2001:db8::7/64;"
+		       "v5 vlan ^bond0#5 >br9 dhcp;v6 vlan ^bond0;");
+}
+
+static void
+test_keyfile_says(void)
+{
+	struct fy_net_names n = { 0 };
+
+	CHECK_OK(fy_net_parse_keyfile(
+			 &n,
+			 "[connection]\ntype=ethernet\ninterface-name=eno1\n"
+			 "master=bond0\nslave-type=bond\n",
+			 &err),
+		 &err);
+	CHECK_OK(fy_net_parse_keyfile(
+			 &n,
+			 "[connection]\ntype=bond\ninterface-name=bond0\n"
+			 "[ipv4]\naddress1=192.0.2.9/24,192.0.2.1\n"
+			 "address2=192.0.2.10/24\nmethod=manual\n"
+			 "[ipv6]\naddresses=2001:db8::9/64;2001:db8::a/64,x;\n",
+			 &err),
+		 &err);
+	CHECK_OK(fy_net_parse_keyfile(
+			 &n,
+			 "[connection]\ntype=vlan\ninterface-name=v8\n"
+			 "master=0bd4a11c-1d31-4f0b-8a4e-3a3f6b1c0d5e\n"
+			 "[vlan]\nid=8\nparent=bond0\n[ipv4]\nmethod=auto\n",
+			 &err),
+		 &err);
+	check_said(&n, "eno1 >bond0;bond0 bond 192.0.2.9/24 192.0.2.10/24 "
+		       "2001:db8::9/64 2001:db8::a/64;"
+		       "v8 vlan ^bond0#8 dhcp;");
+}
+
+static void
+test_ifcfg(void)
+{
+	struct fy_net_names n = { 0 };
+	static const struct {
+		const char *file, *text;
+	} files[] = {
+		{ "ifcfg-lo", "DEVICE=lo\nIPADDR=127.0.0.1\n" },
+		{ "ifcfg-eth0", "HWADDR=\"52:54:00:AA:00:01\"\nTYPE=Ethernet\n"
+				"BOOTPROTO=none\nIPADDR=192.0.2.3\n"
+				"PREFIX=24\nIPADDR1='192.0.2.4'\n"
+				"NETMASK1=255.255.255.0\n"
+				"IPV6ADDR=2001:db8::3/64\n" },
+		{ "ifcfg-em1", "DEVICE=em1\nMASTER=bond0\nSLAVE=yes\n" },
+		{ "ifcfg-bond0", "DEVICE=bond0\nBONDING_OPTS=\"mode=4 miimon="
+				 "100\"\nBRIDGE=virbr7\n" },
+		{ "ifcfg-bond0.9", "VLAN=yes\nBOOTPROTO=dhcp\n" },
+		{ "ifcfg-x", "DEVICE=../../etc\nIPADDR=192.0.2.3\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		CHECK_OK(fy_net_parse_ifcfg(&n, files[i].file, files[i].text,
+					    &err),
+			 &err);
+	CHECK(n.n > 0 && strcmp(n.items[0].mac, "52:54:00:aa:00:01") == 0);
+	check_said(&n, "eth0 192.0.2.3/24 192.0.2.4/24 2001:db8::3/64;"
+		       "em1 >bond0;bond0 bond >virbr7;"
+		       "bond0.9 vlan ^bond0#9 dhcp;");
+}
+
+/* More than there is room for, and nonsense. */
+static void
+test_bounds(void)
+{
+	struct fy_net_names n = { 0 };
+	struct fy_text t = { 0 };
+	unsigned i;
+
+	fy_text_add(&t, "iface eth0 inet static\n");
+	for (i = 0; i < 200; i++)
+		fy_text_printf(&t,
+			       "iface eth0 inet static\n address 10.0.0.%u/8\n",
+			       i);
+	CHECK_OK(fy_net_parse_ifupdown(&n, t.data, &err), &err);
+	CHECK(n.n == 1 && n.items[0].addresses.n == 64);
+	fy_net_names_release(&n);
+	fy_text_release(&t);
+	CHECK_OK(fy_net_parse_netplan(&n,
+				      "network:\n  bonds:\n    b:\n"
+				      "      interfaces: [[[[\n      id: -1\n"
+				      "      addresses: [\"\", /, 1.2.3.4/, "
+				      "::/129, 1.2.3.4/x]\n      - :\n - /\n",
+				      &err),
+		 &err);
+	check_said(&n, "b bond;");
+	CHECK_OK(fy_net_parse_keyfile(&n,
+				      "[connection]\ninterface-name=e\n[ipv4]\n"
+				      "addresses=;;;,;/\naddress1=\n"
+				      "[ipv6]\naddress=::1/64;;::2/64\n",
+				      &err),
+		 &err);
+	check_said(&n, "e other;");
+}
+
 static const struct fy_net_plan *
 plan_of(const struct fy_net_plan *p, size_t n, const char *name)
 {
@@ -261,6 +497,12 @@ main(void)
 	test_netplan();
 	test_networkd();
 	test_others();
+	test_ifupdown_says();
+	test_netplan_says();
+	test_networkd_says();
+	test_keyfile_says();
+	test_ifcfg();
+	test_bounds();
 	test_decide();
 	test_link();
 	return test_result();
