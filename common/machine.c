@@ -2,8 +2,8 @@
 /*
  * The description of a machine, and machine.json.
  *
- * One table per struct names each member, its place, its type and its bound;
- * writing, reading and freeing walk these tables, so that a member can't be
+ * One table per struct (machine-members.c) names each member, its place, its
+ * type and its bound; writing, reading and freeing walk these tables, so that a member can't be
  * written and forgotten in the reader.  What is unknown (NULL, 0) is left out
  * of the JSON.  The reader takes JSON from outside: a member of a wrong type,
  * a number out of its range, a text with control characters or one that is
@@ -17,236 +17,9 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/machine-members.h"
 
-#define MAX_DISKS     64
-#define MAX_NICS      256
-#define MAX_SYSTEMS   64
-#define MAX_NAMES     64
-#define MAX_VOLUMES   4096
-#define MAX_TEXT      4096
-#define MAX_BYTES     (UINT64_C(1) << 60)
-#define MAX_MEMORY    (UINT64_C(1) << 50)
-#define MAX_PROCESSOR 8192
-#define MAX_MODULES   1024
-#define MAX_CONTROLS  256
-#define MAX_LINKS     512
-
-enum type {
-	TEXT,
-	NUMBER64,
-	NUMBER32,
-	COUNT64, /* int64_t; -1: unknown */
-	BOOL,
-	KNOWN, /* enum fy_known */
-	WORD,
-	TEXTS,
-	LIST,
-	ONE,  /* pointer to one struct; NULL: unknown */
-	MANY, /* array of structs */
-};
-
-struct member {
-	const char *name;
-	enum type type;
-	size_t offset;
-	uint64_t max; /* numbers, list lengths */
-	size_t count; /* TEXTS, MANY: offset of the length */
-	/* WORD: NULL-terminated, by the enum; a first word "" is left out */
-	const char *const *words;
-	const struct member *sub; /* ONE, MANY */
-	size_t size;		  /* ONE, MANY: of the struct */
-	bool always;		  /* written even when it is 0 or empty */
-};
-
-static const char *const firmware_words[] = { "unknown", "bios", "uefi", NULL };
-static const char *const clock_words[] = { "utc", "localtime", NULL };
-static const char *const health_words[] = { "", "good", "suspect", "failing",
-					    NULL };
-
-#define A(m) offsetof(struct fy_machine_smart, m)
-#define D(m) offsetof(struct fy_machine_disk, m)
-#define N(m) offsetof(struct fy_machine_nic, m)
-#define I(m) offsetof(struct fy_machine_interface, m)
-#define S(m) offsetof(struct fy_machine_system, m)
-#define O(m) offsetof(struct fy_machine_module, m)
-#define C(m) offsetof(struct fy_machine_controller, m)
-#define M(m) offsetof(struct fy_machine, m)
-
-#define T_(F, m)	{ .name = #m, .type = TEXT, .offset = F(m) }
-#define N64_(F, m, top) { #m, NUMBER64, F(m), top, .words = NULL }
-#define N32_(F, m, top) { #m, NUMBER32, F(m), top, .words = NULL }
-#define CNT_(F, m)	{ .name = #m, .type = COUNT64, .offset = F(m) }
-#define B_(F, m)	{ .name = #m, .type = BOOL, .offset = F(m) }
-#define K_(F, m)	{ .name = #m, .type = KNOWN, .offset = F(m) }
-#define W_(F, m, list)	{ #m, WORD, F(m), .words = list }
-#define TS_(F, m, top)	{ #m, TEXTS, F(m), top, F(n_##m), .words = NULL }
-#define MANY_(F, m, top, table, type, all)                                     \
-	{ #m, MANY, F(m), top, F(n_##m), NULL, table, sizeof(type), all }
-#define END_ { .name = NULL }
-
-/* clang-format off */
-static const struct member smart_members[] = {
-	K_(A, passed),
-	CNT_(A, reallocated_sectors),
-	CNT_(A, pending_sectors),
-	CNT_(A, uncorrectable_sectors),
-	CNT_(A, media_errors),
-	CNT_(A, critical_warning),
-	CNT_(A, percentage_used),
-	CNT_(A, available_spare),
-	CNT_(A, temperature_celsius),
-	CNT_(A, power_on_hours),
-	END_
-};
-
-static const struct member disk_members[] = {
-	T_(D, path),
-	T_(D, vendor),
-	T_(D, model),
-	T_(D, revision),
-	T_(D, serial),
-	T_(D, wwn),
-	T_(D, bus),
-	N64_(D, size_bytes, MAX_BYTES),
-	N64_(D, used_bytes, MAX_BYTES),
-	N32_(D, sector_bytes, 65536),
-	N32_(D, physical_sector_bytes, UINT32_C(1) << 24),
-	K_(D, rotational),
-	K_(D, removable),
-	T_(D, controller),
-	K_(D, hardware_raid),
-	T_(D, raid_level),
-	TS_(D, paths, MAX_NAMES),
-	W_(D, health, health_words),
-	TS_(D, health_reasons, MAX_NAMES),
-	{ "smart", ONE, D(smart), .sub = smart_members,
-	  .size = sizeof(struct fy_machine_smart) },
-	T_(D, table),
-	T_(D, table_uuid),
-	B_(D, boot),
-	{ "volumes", LIST, D(volumes), MAX_VOLUMES, .words = NULL },
-	T_(D, image),
-	T_(D, format),
-	END_
-};
-
-static const struct member nic_members[] = {
-	T_(N, name),
-	T_(N, kind),
-	T_(N, mac),
-	T_(N, permanent_mac),
-	T_(N, driver),
-	T_(N, firmware),
-	T_(N, pci),
-	T_(N, pci_id),
-	T_(N, model),
-	TS_(N, names, MAX_NAMES),
-	TS_(N, addresses, MAX_NAMES),
-	T_(N, master),
-	T_(N, parent),
-	N32_(N, vlan, 4094),
-	N64_(N, speed_mbit, 100000000),
-	B_(N, link),
-	T_(N, network),
-	T_(N, bridge),
-	END_
-};
-
-static const struct member interface_members[] = {
-	T_(I, name),
-	T_(I, kind),
-	T_(I, mac),
-	T_(I, nic),
-	T_(I, master),
-	T_(I, parent),
-	N32_(I, vlan, 4094),
-	K_(I, dhcp),
-	TS_(I, addresses, MAX_NAMES),
-	END_
-};
-
-static const struct member system_members[] = {
-	T_(S, id),
-	T_(S, version),
-	T_(S, pretty_name),
-	T_(S, arch),
-	T_(S, hostname),
-	{ "disk", NUMBER32, S(disk), MAX_DISKS - 1, .always = true },
-	T_(S, volume),
-	MANY_(S, interfaces, MAX_LINKS, interface_members,
-	      struct fy_machine_interface, false),
-	END_
-};
-
-static const struct member module_members[] = {
-	T_(O, locator),
-	T_(O, bank),
-	N64_(O, size_bytes, MAX_MEMORY),
-	T_(O, type),
-	N32_(O, speed_mts, 1000000),
-	N32_(O, configured_mts, 1000000),
-	T_(O, manufacturer),
-	T_(O, part),
-	T_(O, serial),
-	END_
-};
-
-static const struct member controller_members[] = {
-	T_(C, pci),
-	T_(C, pci_id),
-	T_(C, subsystem_id),
-	T_(C, kind),
-	T_(C, model),
-	T_(C, driver),
-	END_
-};
-
-static const struct member machine_members[] = {
-	T_(M, name),
-	B_(M, from_hardware),
-	W_(M, firmware, firmware_words),
-	B_(M, secure_boot),
-	B_(M, tpm),
-	T_(M, tpm_version),
-	T_(M, uuid),
-	T_(M, serial),
-	T_(M, manufacturer),
-	T_(M, product),
-	T_(M, version),
-	T_(M, family),
-	T_(M, sku),
-	T_(M, board_manufacturer),
-	T_(M, board_product),
-	T_(M, board_version),
-	T_(M, board_serial),
-	T_(M, chassis_type),
-	T_(M, chassis_serial),
-	T_(M, asset_tag),
-	T_(M, bios_vendor),
-	T_(M, bios_version),
-	T_(M, bios_date),
-	T_(M, arch),
-	T_(M, cpu_vendor),
-	T_(M, cpu_model),
-	N32_(M, vcpus, MAX_PROCESSOR),
-	N32_(M, sockets, MAX_PROCESSOR),
-	N32_(M, cores, MAX_PROCESSOR),
-	N32_(M, threads, MAX_PROCESSOR),
-	N64_(M, memory_bytes, MAX_MEMORY),
-	N32_(M, memory_slots, MAX_MODULES),
-	MANY_(M, memory_modules, MAX_MODULES, module_members,
-	      struct fy_machine_module, false),
-	W_(M, clock, clock_words),
-	T_(M, graphics),
-	MANY_(M, controllers, MAX_CONTROLS, controller_members,
-	      struct fy_machine_controller, false),
-	MANY_(M, disks, MAX_DISKS, disk_members, struct fy_machine_disk, true),
-	MANY_(M, nics, MAX_NICS, nic_members, struct fy_machine_nic, true),
-	MANY_(M, systems, MAX_SYSTEMS, system_members,
-	      struct fy_machine_system, true),
-	END_
-};
-/* clang-format on */
+#define MAX_TEXT 4096
 
 /* The place of a member in the struct at 'base'. */
 static void *
@@ -262,7 +35,7 @@ const_place(const void *base, size_t offset)
 }
 
 static void
-release_members(const struct member *table, void *base)
+release_members(const struct fy_member *table, void *base)
 {
 	for (; table->name != NULL; table++) {
 		void *p = place(base, table->offset);
@@ -283,9 +56,9 @@ release_members(const struct member *table, void *base)
 			free(items);
 		} else if (table->type == MANY) {
 			while (n > 0)
-				release_members(table->sub,
-						place(*(void **)p,
-						      --n * table->size));
+				release_members(
+					table->sub,
+					place(*(void **)p, --n * table->size));
 			free(*(void **)p);
 		} else if (table->type == ONE) {
 			if (*(void **)p != NULL)
@@ -310,7 +83,7 @@ fy_machine_free(struct fy_machine *m)
 {
 	if (m == NULL)
 		return;
-	release_members(machine_members, m);
+	release_members(fy_machine_members, m);
 	free(m);
 }
 
@@ -366,7 +139,7 @@ fy_machine_add_text(char ***items, size_t *n, const char *text,
 
 /* What "unknown" is for the struct's counts is not 0. */
 static void
-unknown_counts(const struct member *table, void *base)
+unknown_counts(const struct fy_member *table, void *base)
 {
 	for (; table->name != NULL; table++)
 		if (table->type == COUNT64)
@@ -381,30 +154,65 @@ fy_machine_smart_new(struct fy_error *err)
 	if (s == NULL)
 		fy_error_nomem(err);
 	else
-		unknown_counts(smart_members, s);
+		unknown_counts(fy_machine_smart_members, s);
 	return s;
 }
 
-/* A JSON text; what can't be shown becomes '?'. */
+/* What can't be shown becomes '?', what is too long is cut. */
+static void
+clean_text(char *s)
+{
+	json_t *j;
+	size_t i;
+
+	for (i = 0; s[i] != '\0' && i < MAX_TEXT; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			s[i] = '?';
+	s[i] = '\0';
+	j = json_string(s);
+	/* Not UTF-8 (or no memory): keep what is ASCII. */
+	for (i = 0; j == NULL && s[i] != '\0'; i++)
+		if ((unsigned char)s[i] >= 0x80)
+			s[i] = '?';
+	if (j != NULL)
+		json_decref(j);
+}
+
+static void
+clean_members(const struct fy_member *table, void *base)
+{
+	for (; table->name != NULL; table++) {
+		void *p = place(base, table->offset);
+		size_t n = table->count == 0
+				   ? 0
+				   : *(size_t *)place(base, table->count);
+
+		if (table->type == TEXT && *(char **)p != NULL)
+			clean_text(*(char **)p);
+		else if (table->type == ONE && *(void **)p != NULL)
+			clean_members(table->sub, *(void **)p);
+		while (n > 0 && table->type == TEXTS)
+			clean_text((*(char ***)p)[--n]);
+		while (n > 0 && table->type == MANY)
+			clean_members(table->sub,
+				      place(*(void **)p, --n * table->size));
+	}
+}
+
+void
+fy_machine_clean(struct fy_machine *m)
+{
+	clean_members(fy_machine_members, m);
+}
+
 static json_t *
 json_of_text(const char *s)
 {
 	fy_autofree char *copy = strdup(s);
-	size_t i;
-	json_t *j;
 
 	if (copy == NULL)
 		return NULL;
-	for (i = 0; copy[i] != '\0'; i++)
-		if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f)
-			copy[i] = '?';
-	j = json_string(copy);
-	if (j != NULL)
-		return j;
-	/* Not UTF-8 (or no memory): keep what is ASCII. */
-	for (i = 0; copy[i] != '\0'; i++)
-		if ((unsigned char)copy[i] >= 0x80)
-			copy[i] = '?';
+	clean_text(copy);
 	return json_string(copy);
 }
 
@@ -423,10 +231,10 @@ json_of_texts(char *const *items, size_t n)
 	return list;
 }
 
-static json_t *json_of_struct(const struct member *table, const void *base);
+static json_t *json_of_struct(const struct fy_member *table, const void *base);
 
 static json_t *
-json_of_structs(const struct member *t, const void *items, size_t n)
+json_of_structs(const struct fy_member *t, const void *items, size_t n)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -444,7 +252,7 @@ json_of_structs(const struct member *t, const void *items, size_t n)
 }
 
 static json_t *
-json_of_number(const struct member *t, const void *p)
+json_of_number(const struct fy_member *t, const void *p)
 {
 	return json_integer(t->type == NUMBER64
 				    ? (json_int_t) * (const uint64_t *)p
@@ -453,7 +261,7 @@ json_of_number(const struct member *t, const void *p)
 
 /* Whether there is something to write. */
 static bool
-is_known(const struct member *t, const void *base)
+is_known(const struct fy_member *t, const void *base)
 {
 	const void *p = const_place(base, t->offset);
 
@@ -483,7 +291,7 @@ is_known(const struct member *t, const void *base)
 }
 
 static json_t *
-json_of_member(const struct member *t, const void *base)
+json_of_member(const struct fy_member *t, const void *base)
 {
 	const void *p = const_place(base, t->offset);
 	size_t n = t->count == 0 ? 0
@@ -516,7 +324,7 @@ json_of_member(const struct member *t, const void *base)
 }
 
 static json_t *
-json_of_struct(const struct member *table, const void *base)
+json_of_struct(const struct fy_member *table, const void *base)
 {
 	json_t *o = json_object();
 
@@ -534,7 +342,7 @@ json_of_struct(const struct member *table, const void *base)
 json_t *
 fy_machine_to_json(const struct fy_machine *m, struct fy_error *err)
 {
-	json_t *o = json_of_struct(machine_members, m);
+	json_t *o = json_of_struct(fy_machine_members, m);
 
 	if (o == NULL)
 		fy_error_nomem(err);
@@ -542,7 +350,7 @@ fy_machine_to_json(const struct fy_machine *m, struct fy_error *err)
 }
 
 static int
-refuse(const struct member *t, const char *why, struct fy_error *err)
+refuse(const struct fy_member *t, const char *why, struct fy_error *err)
 {
 	return fy_error_set(err, FY_E_FORMAT, 0,
 			    "machine description: member '%s' %s", t->name,
@@ -550,7 +358,7 @@ refuse(const struct member *t, const char *why, struct fy_error *err)
 }
 
 static int
-take_text(const json_t *j, const struct member *t, char **ret,
+take_text(const json_t *j, const struct fy_member *t, char **ret,
 	  struct fy_error *err)
 {
 	const char *s;
@@ -570,7 +378,7 @@ take_text(const json_t *j, const struct member *t, char **ret,
 }
 
 static int
-take_texts(const json_t *j, const struct member *t, void *base,
+take_texts(const json_t *j, const struct fy_member *t, void *base,
 	   struct fy_error *err)
 {
 	size_t i, *n = place(base, t->count);
@@ -591,7 +399,7 @@ take_texts(const json_t *j, const struct member *t, void *base,
 }
 
 static int
-take_word(const json_t *j, const struct member *t, unsigned *ret,
+take_word(const json_t *j, const struct fy_member *t, unsigned *ret,
 	  struct fy_error *err)
 {
 	unsigned i;
@@ -607,7 +415,7 @@ take_word(const json_t *j, const struct member *t, unsigned *ret,
 }
 
 static int
-take_number(const json_t *j, const struct member *t, void *p,
+take_number(const json_t *j, const struct fy_member *t, void *p,
 	    struct fy_error *err)
 {
 	uint64_t max = t->type == COUNT64 ? INT64_MAX : t->max;
@@ -625,7 +433,7 @@ take_number(const json_t *j, const struct member *t, void *p,
 }
 
 static int
-take_list(const json_t *j, const struct member *t, json_t **ret,
+take_list(const json_t *j, const struct fy_member *t, json_t **ret,
 	  struct fy_error *err)
 {
 	size_t i;
@@ -640,11 +448,11 @@ take_list(const json_t *j, const struct member *t, json_t **ret,
 	return *ret == NULL ? fy_error_nomem(err) : 0;
 }
 
-static int take_struct(const json_t *o, const struct member *table, void *base,
-		       struct fy_error *err);
+static int take_struct(const json_t *o, const struct fy_member *table,
+		       void *base, struct fy_error *err);
 
 static int
-take_one(const json_t *j, const struct member *t, void **ret,
+take_one(const json_t *j, const struct fy_member *t, void **ret,
 	 struct fy_error *err)
 {
 	*ret = calloc(1, t->size);
@@ -655,7 +463,7 @@ take_one(const json_t *j, const struct member *t, void **ret,
 }
 
 static int
-take_many(const json_t *j, const struct member *t, void *base,
+take_many(const json_t *j, const struct fy_member *t, void *base,
 	  struct fy_error *err)
 {
 	size_t i, *n = place(base, t->count);
@@ -673,7 +481,7 @@ take_many(const json_t *j, const struct member *t, void *base,
 }
 
 static int
-take_member(const json_t *j, const struct member *t, void *base,
+take_member(const json_t *j, const struct fy_member *t, void *base,
 	    struct fy_error *err)
 {
 	void *p = place(base, t->offset);
@@ -692,8 +500,8 @@ take_member(const json_t *j, const struct member *t, void *base,
 		if (t->type == BOOL)
 			*(bool *)p = json_is_true(j);
 		else
-			*(enum fy_known *)p = json_is_true(j) ? FY_KNOWN_YES
-							      : FY_KNOWN_NO;
+			*(enum fy_known *)p =
+				json_is_true(j) ? FY_KNOWN_YES : FY_KNOWN_NO;
 		return 0;
 	case WORD:
 		return take_word(j, t, p, err);
@@ -710,7 +518,7 @@ take_member(const json_t *j, const struct member *t, void *base,
 }
 
 static int
-take_struct(const json_t *o, const struct member *table, void *base,
+take_struct(const json_t *o, const struct fy_member *table, void *base,
 	    struct fy_error *err)
 {
 	if (!json_is_object(o))
@@ -750,7 +558,7 @@ fy_machine_from_json(const json_t *j, struct fy_machine **ret,
 	FY_AUTO(machine) struct fy_machine *m = fy_machine_new(err);
 	size_t i;
 
-	if (m == NULL || take_struct(j, machine_members, m, err) == -1)
+	if (m == NULL || take_struct(j, fy_machine_members, m, err) == -1)
 		return -1;
 	for (i = 0; i < m->n_disks; i++)
 		if (check_disk(&m->disks[i], err) == -1)

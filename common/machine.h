@@ -143,7 +143,7 @@ struct fy_machine {
 	size_t n_nics;
 	struct fy_machine_system *systems;
 	size_t n_systems;
-	char *tpm_version; /* "1.2", "2.0" */
+	char *tpm_version;	      /* "1.2", "2.0" */
 	char *version, *family, *sku; /* SMBIOS system, too */
 	char *board_manufacturer, *board_product, *board_version, *board_serial;
 	char *chassis_type, *chassis_serial, *asset_tag;
@@ -171,13 +171,17 @@ struct fy_machine_module *fy_machine_add_module(struct fy_machine *m,
 						struct fy_error *err);
 struct fy_machine_controller *fy_machine_add_controller(struct fy_machine *m,
 							struct fy_error *err);
-struct fy_machine_interface *
-fy_machine_add_interface(struct fy_machine_system *s, struct fy_error *err);
+struct fy_machine_interface *fy_machine_add_interface(
+	struct fy_machine_system *s, struct fy_error *err);
 /* Grow a list of texts by a copy, unless it is in it. */
 int fy_machine_add_text(char ***items, size_t *n, const char *text,
 			struct fy_error *err);
 /* All unknown. */
 struct fy_machine_smart *fy_machine_smart_new(struct fy_error *err);
+
+/* Texts of hardware and disks hold any bytes: make all of them valid UTF-8
+ * without control characters and of bearable length. */
+void fy_machine_clean(struct fy_machine *m);
 
 json_t *fy_machine_to_json(const struct fy_machine *m, struct fy_error *err);
 /* From foreign JSON: types and ranges are checked (at most 64 disks, 256
