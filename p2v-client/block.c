@@ -189,7 +189,7 @@ find_bus(const char *root, const char *name)
 	static const struct {
 		const char *part, *bus;
 	} buses[] = {
-		{ "/usb", "usb" },	   { "/nvme/", "nvme" },
+		{ "/usb", "usb" },	   { "/nvme", "nvme" },
 		{ "/virtio", "virtio" },   { "/mmc", "mmc" },
 		{ "/ata", "sata" },	   { "/vbd-", "xen" },
 		{ "/end_device-", "sas" }, { "/rport-", "fc" },
@@ -205,6 +205,30 @@ find_bus(const char *root, const char *name)
 	return NULL;
 }
 
+static enum fy_known
+known_flag(const char *root, const char *name, const char *file)
+{
+	switch (fy_sys_number(root, 2, CLASS "/%s/%s", name, file)) {
+	case 0:
+		return FY_KNOWN_NO;
+	case 1:
+		return FY_KNOWN_YES;
+	default:
+		return FY_KNOWN_NOT;
+	}
+}
+
+/* The device's own firmware: SCSI's "rev", NVMe's "firmware_rev". */
+static char *
+find_revision(const char *root, const char *name)
+{
+	char *rev = fy_sys_line(root, CLASS "/%s/device/rev", name);
+
+	return rev != NULL ? rev
+			   : fy_sys_line(root, CLASS "/%s/device/firmware_rev",
+					 name);
+}
+
 int
 fy_block_describe(const char *root, const char *name,
 		  struct fy_machine_disk *ret, struct fy_error *err)
@@ -214,11 +238,23 @@ fy_block_describe(const char *root, const char *name,
 	ret->model = fy_sys_line(root, CLASS "/%s/device/model", name);
 	if (ret->model == NULL)
 		ret->model = fy_sys_line(root, CLASS "/%s/device/name", name);
+	ret->vendor = fy_sys_line(root, CLASS "/%s/device/vendor", name);
+	ret->revision = find_revision(root, name);
+	ret->rotational = known_flag(root, name, "queue/rotational");
+	ret->removable = known_flag(root, name, "removable");
+	/* The emulator and the bridge say what they like. */
+	if (fy_streq(bus, "virtio") || fy_streq(bus, "xen"))
+		ret->rotational = FY_KNOWN_NOT;
 	ret->serial = find_serial(root, name);
 	ret->wwn = find_wwn(root, name);
 	ret->bus = bus == NULL ? NULL : strdup(bus);
 	if (bus != NULL && ret->bus == NULL)
 		return fy_error_nomem(err);
+	/* Not a name but a number: virtio's PCI vendor. */
+	if (ret->vendor != NULL && strncmp(ret->vendor, "0x", 2) == 0) {
+		free(ret->vendor);
+		ret->vendor = NULL;
+	}
 	if (!fy_mul_u64(fy_sys_number(root, 0, CLASS "/%s/size", name), 512,
 			&ret->size_bytes))
 		ret->size_bytes = 0;

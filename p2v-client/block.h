@@ -28,9 +28,14 @@ bool fy_block_is_hardware(const char *name);
 int fy_block_list(const char *root, struct fy_strings *ret,
 		  struct fy_error *err);
 
-/* Fill model, serial, wwn, bus, sizes.  -1: FY_E_NOMEM. */
+/* Fill vendor, model, revision, serial, wwn, bus, sizes and the like.  -1: FY_E_NOMEM. */
 int fy_block_describe(const char *root, const char *name,
 		      struct fy_machine_disk *ret, struct fy_error *err);
+
+/* Fill controller, hardware_raid, raid_level; after _describe.
+ * -1: FY_E_NOMEM. */
+int fy_block_controller(const char *root, const char *name,
+			struct fy_machine_disk *ret, struct fy_error *err);
 
 /*
  * Why the device (with its partitions and all that is built on them) is in

@@ -133,7 +133,9 @@ describe_machine(const struct fy_convert_options *c, struct fy_inventory **ret,
 	if (fy_disks_check(NULL, c->disks, c->n_disks, c->server.log, err) ==
 	    -1)
 		return -1;
-	return fy_inventory_read(&io, ret, err);
+	if (fy_inventory_read(&io, ret, err) == -1)
+		return -1;
+	return fy_inventory_health_warnings(*ret, NULL, 0, c->server.log, err);
 }
 
 static int

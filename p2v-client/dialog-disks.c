@@ -52,8 +52,11 @@ describe(const struct fy_machine_disk *disk,
 
 	fy_format_bytes(disk->size_bytes, size, sizeof(size));
 	fy_format_bytes(disk->used_bytes, used, sizeof(used));
-	return fy_format(err, "%s, %s used%s%.24s%s%.20s%s", size, used,
-			 disk->model == NULL ? "" : "  ",
+	return fy_format(err, "%s%s, %s used%s%.24s%s%.20s%s",
+			 disk->health == FY_HEALTH_FAILING   ? "FAILING: "
+			 : disk->health == FY_HEALTH_SUSPECT ? "suspect: "
+							     : "",
+			 size, used, disk->model == NULL ? "" : "  ",
 			 disk->model == NULL ? "" : disk->model,
 			 disk->serial == NULL ? "" : "  ",
 			 disk->serial == NULL ? "" : disk->serial,
@@ -73,6 +76,10 @@ describe_content(const struct fy_machine *m, size_t index,
 
 	if (extra->problem != NULL && append(&text, err, "%s", extra->problem))
 		goto failed;
+	for (i = 0; i < disk->n_health_reasons; i++)
+		if (append(&text, err, "%s%s", text == NULL ? "" : "; ",
+			   disk->health_reasons[i]) == -1)
+			goto failed;
 	for (i = 0; i < m->n_systems; i++)
 		if (m->systems[i].disk == index &&
 		    append(&text, err, "%s%s", text == NULL ? "" : "; ",
@@ -126,6 +133,20 @@ was_chosen(const struct fy_dialog *d, const char *path)
 	return false;
 }
 
+/* Disks that may soon be gone come first. */
+static int
+append_failing(char **text, const struct fy_machine *m, struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_disks; i++)
+		if (m->disks[i].health == FY_HEALTH_FAILING &&
+		    append(text, err, "WARNING: %s is failing!\n",
+			   m->disks[i].path) == -1)
+			return -1;
+	return 0;
+}
+
 /* The items of the list, and the disks that are not in it. */
 static int
 make_items(struct fy_dialog *d, struct fy_ui_item *items, size_t *ret_n,
@@ -135,7 +156,8 @@ make_items(struct fy_dialog *d, struct fy_ui_item *items, size_t *ret_n,
 	size_t i;
 
 	*ret_n = 0;
-	if (append(ret_text, err,
+	if (append_failing(ret_text, m, err) == -1 ||
+	    append(ret_text, err,
 		   "Choose the disks of the virtual machine (space bar).\n"
 		   "They are only read, never written to.\n") == -1)
 		return -1;
@@ -202,6 +224,10 @@ check_choice(struct fy_dialog *d, struct fy_error *err)
 	if (fy_disks_check(NULL, (const char *const *)d->o->disks.items,
 			   d->o->disks.n, d->log, &failure) == -1)
 		return fy_dialog_tell(d, "Disks", &failure, err);
+	if (fy_inventory_health_warnings(d->inventory,
+					 (const char *const *)d->o->disks.items,
+					 d->o->disks.n, d->log, err) == -1)
+		return FY_MOVE_FAILED;
 	for (i = 0; i < d->warnings.n; i++)
 		if (append(&text, err, "%s%s", i == 0 ? "" : "\n\n",
 			   d->warnings.items[i]) == -1)

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The machine itself: SMBIOS, firmware, processors, memory, clock, graphics.
- *
- * Memory is what the modules hold (SMBIOS type 17), since MemTotal lacks what
- * the kernel and the firmware keep; where SMBIOS tells nothing believable it
- * is the sum of the kernel's memory blocks if that is near MemTotal, else
- * MemTotal rounded up to a whole MiB.
+ * The machine itself: SMBIOS, firmware, processors, clock, graphics.
  *
  * The clock chip keeps local time if /etc/adjtime says so; without that file
  * (a live system) if it differs from the system's time by a time zone's
@@ -16,78 +11,127 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "common/bytes.h"
+#include "p2v-client/dmi.h"
 #include "p2v-client/sysfs.h"
 
-#define MAX_CPUS      8192
-#define GUID_SECURE   "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-#define QUARTER	      (15 * 60)
-#define LARGEST_ZONE  (14 * 3600)
-#define ZONE_SLACK    60
-#define DMI_MEMORY    17
-#define DMI_END	      127
-#define MIN_DMI_SIZED 0x0e
+#define MAX_CPUS     8192
+#define GUID_SECURE  "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+#define QUARTER	     (15 * 60)
+#define LARGEST_ZONE (14 * 3600)
+#define ZONE_SLACK   60
 
-/* What vendors write where nothing was filled in. */
-static char *
-drop_placeholder(char *s)
+/* The chassis by SMBIOS's number; NULL for those that tell nothing. */
+static const char *
+chassis_name(uint64_t type)
 {
-	static const char *const placeholders[] = {
-		"To Be Filled By O.E.M.",
-		"To be filled by O.E.M.",
-		"Default string",
-		"System Serial Number",
-		"System Product Name",
-		"System manufacturer",
-		"Not Specified",
-		"Not Applicable",
-		"None",
-		"N/A",
-		"0",
-		"00000000",
-		"0123456789",
-		"123456789",
-		"OEM",
-		"Unknown",
+	static const char *const names[] = {
+		[0x03] = "desktop",
+		[0x04] = "low profile desktop",
+		[0x05] = "pizza box",
+		[0x06] = "mini tower",
+		[0x07] = "tower",
+		[0x08] = "portable",
+		[0x09] = "laptop",
+		[0x0a] = "notebook",
+		[0x0d] = "all in one",
+		[0x0e] = "sub notebook",
+		[0x10] = "lunch box",
+		[0x11] = "main server chassis",
+		[0x12] = "expansion chassis",
+		[0x17] = "rack mount",
+		[0x18] = "sealed-case PC",
+		[0x19] = "multi-system chassis",
+		[0x1b] = "AdvancedTCA",
+		[0x1c] = "blade",
+		[0x1d] = "blade enclosure",
+		[0x1e] = "tablet",
+		[0x1f] = "convertible",
+		[0x20] = "detachable",
+		[0x21] = "IoT gateway",
+		[0x22] = "embedded PC",
+		[0x23] = "mini PC",
+		[0x24] = "stick PC",
 	};
-	size_t i;
 
-	for (i = 0;
-	     s != NULL && i < sizeof(placeholders) / sizeof(placeholders[0]);
-	     i++) {
-		if (strcasecmp(s, placeholders[i]) == 0) {
-			free(s);
-			return NULL;
-		}
-	}
-	return s;
+	/* The highest bit says that there is a lock. */
+	type &= 0x7f;
+	return type < sizeof(names) / sizeof(names[0]) ? names[type] : NULL;
 }
 
 static void
 read_smbios(const char *root, struct fy_machine *m)
 {
 	static const char dir[] = "/sys/class/dmi/id";
+	const struct {
+		const char *file;
+		char **to;
+	} texts[] = {
+		{ "product_serial", &m->serial },
+		{ "sys_vendor", &m->manufacturer },
+		{ "product_name", &m->product },
+		{ "product_version", &m->version },
+		{ "product_family", &m->family },
+		{ "product_sku", &m->sku },
+		{ "board_vendor", &m->board_manufacturer },
+		{ "board_name", &m->board_product },
+		{ "board_version", &m->board_version },
+		{ "board_serial", &m->board_serial },
+		{ "chassis_serial", &m->chassis_serial },
+		{ "chassis_asset_tag", &m->asset_tag },
+		{ "bios_vendor", &m->bios_vendor },
+		{ "bios_version", &m->bios_version },
+		{ "bios_date", &m->bios_date },
+	};
+	const char *chassis;
+	size_t i;
 
 	m->uuid = fy_sys_line(root, "%s/product_uuid", dir);
-	m->serial =
-		drop_placeholder(fy_sys_line(root, "%s/product_serial", dir));
-	m->manufacturer =
-		drop_placeholder(fy_sys_line(root, "%s/sys_vendor", dir));
-	m->product =
-		drop_placeholder(fy_sys_line(root, "%s/product_name", dir));
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		*texts[i].to = fy_dmi_drop_placeholder(
+			fy_sys_line(root, "%s/%s", dir, texts[i].file));
+	chassis = chassis_name(fy_sys_number(root, 0, "%s/chassis_type", dir));
+	m->chassis_type = chassis == NULL ? NULL : strdup(chassis);
+}
+
+/* "1.2" or "2.0".  Kernels before 5.6 have no attribute; there the ACPI
+ * device's name tells, or the list of capabilities that only 1.2 has. */
+static const char *
+tpm_version(const char *root)
+{
+	static const char dir[] = "/sys/class/tpm/tpm0";
+	fy_autofree char *text = NULL;
+
+	switch (fy_sys_number(root, 0, "%s/tpm_version_major", dir)) {
+	case 1:
+		return "1.2";
+	case 2:
+		return "2.0";
+	default:
+		break;
+	}
+	text = fy_sys_line(root, "%s/device/description", dir);
+	if (text != NULL && strstr(text, "TPM 2.0") != NULL)
+		return "2.0";
+	if (fy_sys_exists(root, "%s/device/caps", dir) ||
+	    fy_sys_exists(root, "%s/caps", dir))
+		return "1.2";
+	return NULL;
 }
 
 static void
 read_firmware(const char *root, struct fy_machine *m)
 {
 	fy_autofree char *state = NULL;
+	const char *version;
 	size_t len;
 
 	m->tpm = fy_sys_exists(root, "/sys/class/tpm/tpm0");
+	version = m->tpm ? tpm_version(root) : NULL;
+	m->tpm_version = version == NULL ? NULL : strdup(version);
 	if (!fy_sys_exists(root, "/sys/firmware/efi")) {
 		m->firmware = FY_FIRMWARE_BIOS;
 		return;
@@ -209,118 +253,6 @@ read_processors(const char *root, struct fy_machine *m, struct fy_error *err)
 	return r;
 }
 
-/* Bytes of one memory device (SMBIOS type 17) of 'len' bytes; 0: empty. */
-static uint64_t
-module_bytes(const unsigned char *s, size_t len)
-{
-	uint64_t size;
-
-	if (len < MIN_DMI_SIZED)
-		return 0;
-	size = fy_get_le16(s + 0x0c);
-	if (size == 0xffff) /* not known */
-		return 0;
-	if (size == 0x7fff && len >= 0x20)
-		return (fy_get_le32(s + 0x1c) & 0x7fffffff) * FY_MIB;
-	if ((size & 0x8000) != 0)
-		return (size & 0x7fff) * FY_KIB;
-	return size * FY_MIB;
-}
-
-/* Whether a module is memory that the system uses: not flash, not a
- * persistent module, whose type or technology says so. */
-static bool
-is_main_memory(const unsigned char *s, size_t len)
-{
-	unsigned type = len > 0x12 ? s[0x12] : 0;
-	unsigned technology = len > 0x28 ? s[0x28] : 0;
-
-	return type != 0x09 && (technology < 0x04 || technology > 0x07);
-}
-
-static uint64_t
-memory_of_dmi(const unsigned char *table, size_t len)
-{
-	uint64_t sum = 0;
-	size_t at = 0;
-
-	while (len - at >= 4) {
-		const unsigned char *s = table + at;
-		size_t formatted = s[1];
-
-		if (formatted < 4 || formatted > len - at || s[0] == DMI_END)
-			break;
-		if (s[0] == DMI_MEMORY && is_main_memory(s, formatted))
-			sum += module_bytes(s, formatted);
-		/* Behind the structure come its texts, ended by two NULs. */
-		at += formatted;
-		while (len - at >= 2 && (table[at] != 0 || table[at + 1] != 0))
-			at++;
-		if (len - at < 2)
-			break;
-		at += 2;
-	}
-	return sum;
-}
-
-/* Sum of the online memory blocks. */
-static int
-memory_of_blocks(const char *root, uint64_t *ret, struct fy_error *err)
-{
-	static const char dir[] = "/sys/devices/system/memory";
-	fy_autofree char *block = fy_sys_line(root, "%s/block_size_bytes", dir);
-	struct fy_strings names = { 0 };
-	uint64_t size, n = 0;
-	size_t i;
-
-	*ret = 0;
-	if (block == NULL)
-		return 0;
-	size = strtoull(block, NULL, 16);
-	if (fy_sys_list(root, dir, &names, err) == -1) {
-		fy_strings_release(&names);
-		return -1;
-	}
-	for (i = 0; i < names.n; i++)
-		if (strncmp(names.items[i], "memory", 6) == 0 &&
-		    fy_sys_number(root, 1, "%s/%s/online", dir,
-				  names.items[i]) == 1)
-			n++;
-	fy_strings_release(&names);
-	if (!fy_mul_u64(size, n, ret))
-		*ret = 0;
-	return 0;
-}
-
-static int
-read_memory(const char *root, struct fy_machine *m, struct fy_error *err)
-{
-	fy_autofree char *meminfo = fy_sys_text(root, "/proc/meminfo");
-	fy_autofree char *total = NULL, *dmi = NULL;
-	uint64_t known = 0, blocks = 0, modules = 0;
-	size_t len;
-
-	if (meminfo != NULL)
-		total = colon_value(meminfo, "MemTotal");
-	if (total != NULL &&
-	    fy_mul_u64(strtoull(total, NULL, 10), 1024, &known))
-		m->memory_bytes =
-			fy_align_up(fy_min_u64(known, FY_TIB << 10), FY_MIB);
-	dmi = fy_sys_bytes(root, &len, "/sys/firmware/dmi/tables/DMI");
-	if (dmi != NULL)
-		modules = memory_of_dmi((unsigned char *)dmi, len);
-	/* Much more than the system sees is spare or wrong. */
-	if (modules >= known && modules / 2 <= known) {
-		m->memory_bytes = modules;
-		return 0;
-	}
-	if (memory_of_blocks(root, &blocks, err) == -1)
-		return -1;
-	if (blocks >= known && blocks - known <= known / 4)
-		m->memory_bytes = blocks;
-	return 0;
-}
-
 static void
 read_clock(const char *root, struct fy_machine *m)
 {
@@ -379,7 +311,9 @@ fy_inventory_hardware(const char *sysroot, struct fy_machine *m,
 	read_firmware(sysroot, m);
 	read_clock(sysroot, m);
 	if (read_processors(sysroot, m, err) == -1 ||
-	    read_memory(sysroot, m, err) == -1)
+	    fy_inventory_memory(sysroot, m, err) == -1)
 		return -1;
-	return read_graphics(sysroot, m, err);
+	if (read_graphics(sysroot, m, err) == -1)
+		return -1;
+	return fy_inventory_controllers(sysroot, m, err);
 }

@@ -32,29 +32,10 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "p2v-client/pci.h"
 #include "p2v-client/sysfs.h"
 
 #define NET "/sys/class/net"
-
-static int
-add_text(char ***items, size_t *n, const char *text, struct fy_error *err)
-{
-	char **grown;
-	size_t i;
-
-	for (i = 0; i < *n; i++)
-		if (strcmp((*items)[i], text) == 0)
-			return 0;
-	grown = reallocarray(*items, *n + 1, sizeof(*grown));
-	if (grown == NULL)
-		return fy_error_nomem(err);
-	*items = grown;
-	grown[*n] = strdup(text);
-	if (grown[*n] == NULL)
-		return fy_error_nomem(err);
-	(*n)++;
-	return 0;
-}
 
 static int add_name(struct fy_machine_nic *nic, struct fy_error *err,
 		    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -73,7 +54,7 @@ add_name(struct fy_machine_nic *nic, struct fy_error *err, const char *fmt, ...)
 		name = NULL;
 		return fy_error_nomem(err);
 	}
-	return add_text(&nic->names, &nic->n_names, name, err);
+	return fy_machine_add_text(&nic->names, &nic->n_names, name, err);
 }
 
 /* --- what it is ------------------------------------------------------------ */
@@ -131,6 +112,26 @@ permanent_by_ethtool(const char *name)
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->data[0],
 		 e->data[1], e->data[2], e->data[3], e->data[4], e->data[5]);
 	return is_mac(mac) ? strdup(mac) : NULL;
+}
+
+/* The version of the card's firmware, asked of the kernel. */
+static char *
+firmware_by_ethtool(const char *name)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { 0 };
+	fy_autofd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1 || strlen(name) >= sizeof(request.ifr_name))
+		return NULL;
+	memcpy(request.ifr_name, name, strlen(name));
+	request.ifr_data = (void *)&info;
+	if (ioctl(fd, SIOCETHTOOL, &request) == -1)
+		return NULL;
+	info.fw_version[sizeof(info.fw_version) - 1] = '\0';
+	return info.fw_version[0] == '\0' || strcmp(info.fw_version, "N/A") == 0
+		       ? NULL
+		       : strdup(info.fw_version);
 }
 
 /* As the bond that it is in remembers it. */
@@ -311,7 +312,8 @@ add_udev_names(const char *root, struct fy_machine_nic *nic,
 		if (strncmp(line, key, sizeof(key) - 1) != 0 || value == NULL ||
 		    value[1] == '\0' || strlen(value + 1) >= IFNAMSIZ)
 			continue;
-		if (add_text(&nic->names, &nic->n_names, value + 1, err) == -1)
+		if (fy_machine_add_text(&nic->names, &nic->n_names, value + 1,
+					err) == -1)
 			return -1;
 	}
 	return 0;
@@ -325,7 +327,8 @@ add_names(const char *root, struct fy_machine_nic *nic, unsigned nth,
 		nic->permanent_mac != NULL ? nic->permanent_mac : nic->mac;
 	struct place place;
 
-	if (add_text(&nic->names, &nic->n_names, nic->name, err) == -1 ||
+	if (fy_machine_add_text(&nic->names, &nic->n_names, nic->name, err) ==
+		    -1 ||
 	    add_udev_names(root, nic, err) == -1)
 		return -1;
 	if (find_place(root, nic->name, &place)) {
@@ -497,7 +500,8 @@ add_address(struct fy_machine_nic *nic, const struct ifaddrs *a,
 		      INET6_ADDRSTRLEN) == NULL)
 		return 0;
 	snprintf(text + strlen(text), 8, "/%u", prefix_bits(mask, len));
-	return add_text(&nic->addresses, &nic->n_addresses, text, err);
+	return fy_machine_add_text(&nic->addresses, &nic->n_addresses, text,
+				   err);
 }
 
 static int
@@ -539,8 +543,13 @@ static int
 read_all(const char *root, const struct ordered *order, size_t n,
 	 struct fy_machine *m, struct fy_error *err)
 {
+	FY_AUTO(pci_names) struct fy_pci_names *pci = NULL;
 	unsigned nth = 0;
 	size_t i;
+
+	pci = fy_pci_names_new(root, err);
+	if (pci == NULL)
+		return -1;
 
 	for (i = 0; i < n; i++) {
 		struct fy_machine_nic *nic = fy_machine_add_nic(m, err);
@@ -553,6 +562,12 @@ read_all(const char *root, const struct ordered *order, size_t n,
 		find_permanent_mac(root, nic);
 		if (add_names(root, nic, nth++, err) == -1)
 			return -1;
+		if (root == NULL)
+			nic->firmware = firmware_by_ethtool(nic->name);
+		if (nic->pci == NULL)
+			continue;
+		nic->pci_id = fy_pci_id(root, nic->pci, "");
+		nic->model = fy_pci_name(pci, nic->pci);
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "common/file.h"
 #include "common/volume.h"
 #include "p2v-client/block.h"
+#include "p2v-client/health.h"
 #include "p2v-client/sysfs.h"
 #include "p2v-client/systems.h"
 #include "partclone/disk.h"
@@ -28,6 +29,7 @@
 
 #define IMAGE_VCPUS  2
 #define IMAGE_MEMORY (2 * FY_GIB)
+#define MAX_PATHS    64
 
 void
 fy_inventory_free(struct fy_inventory *i)
@@ -85,7 +87,33 @@ add_disk(struct fy_inventory *inv, const char *path, const char *name,
 	extra->read_only =
 		fy_sys_number(root, 0, "/sys/block/%s/ro", name) == 1;
 	extra->in_use = fy_block_in_use(root, name);
-	return fy_block_describe(root, name, d, err);
+	if (fy_block_describe(root, name, d, err) == -1)
+		return -1;
+	return fy_block_controller(root, name, d, err);
+}
+
+/* Another path to the disk; the first one is in the list, too. */
+static int
+add_path(struct fy_machine_disk *d, const char *path, struct fy_error *err)
+{
+	if (d->n_paths >= MAX_PATHS)
+		return 0;
+	if (d->n_paths == 0 &&
+	    fy_machine_add_text(&d->paths, &d->n_paths, d->path, err) == -1)
+		return -1;
+	return fy_machine_add_text(&d->paths, &d->n_paths, path, err);
+}
+
+static bool
+any_hardware(const struct fy_inventory *inv)
+{
+	size_t i;
+
+	for (i = 0; i < inv->machine->n_disks; i++)
+		if (inv->disks[i].kernel_name != NULL &&
+		    fy_block_is_hardware(inv->disks[i].kernel_name))
+			return true;
+	return false;
 }
 
 static int
@@ -121,8 +149,9 @@ add_named_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 }
 
 /* Drop the last disk if an earlier one is the same. */
-static void
-drop_second_path(struct fy_inventory *inv, struct fy_log *log)
+static int
+drop_second_path(struct fy_inventory *inv, struct fy_log *log,
+		 struct fy_error *err)
 {
 	struct fy_machine *m = inv->machine;
 	struct fy_machine_disk *last = &m->disks[m->n_disks - 1];
@@ -134,21 +163,77 @@ drop_second_path(struct fy_inventory *inv, struct fy_log *log)
 		if (fy_block_same_disk(&m->disks[i], last))
 			break;
 	if (i + 1 >= m->n_disks)
-		return;
+		return 0;
+	if (add_path(&m->disks[i], last->path, err) == -1)
+		return -1;
 	fy_log_info(log, "%s is another path to %s: listed once", last->path,
 		    m->disks[i].path);
-	gone = calloc(1, sizeof(*gone));
-	if (gone == NULL)
-		return;
-	gone->disks = malloc(sizeof(*last));
-	if (gone->disks != NULL) {
-		gone->disks[0] = *last;
-		gone->n_disks = 1;
-		m->n_disks--;
-		free(extra->kernel_name);
-		free(extra->in_use);
+	gone = fy_machine_new(err);
+	if (gone == NULL || fy_machine_add_disk(gone, err) == NULL) {
+		fy_machine_free(gone);
+		return -1;
 	}
+	gone->disks[0] = *last;
+	m->n_disks--;
+	free(extra->kernel_name);
+	free(extra->in_use);
 	fy_machine_free(gone);
+	return 0;
+}
+
+/* "/dev/sda"; "/dev/cciss/c0d0" for "cciss!c0d0". */
+static char *
+device_path(const char *name, struct fy_error *err)
+{
+	char *path = fy_format(err, "/dev/%s", name), *p;
+
+	for (p = path; p != NULL && *p != '\0'; p++)
+		if (*p == '!')
+			*p = '/';
+	return path;
+}
+
+/* The other paths to disk number 'index', which was named. */
+static int
+find_paths(const char *root, const struct fy_strings *names,
+	   struct fy_inventory *inv, size_t index, struct fy_error *err)
+{
+	struct fy_machine_disk *d = &inv->machine->disks[index];
+	const char *own = inv->disks[index].kernel_name;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; own != NULL && r == 0 && i < names->n; i++) {
+		FY_AUTO(machine) struct fy_machine *m = fy_machine_new(err);
+		struct fy_machine_disk *other;
+		fy_autofree char *path = NULL;
+
+		if (m == NULL || (other = fy_machine_add_disk(m, err)) == NULL)
+			return -1;
+		if (strcmp(names->items[i], own) == 0)
+			continue;
+		r = fy_block_describe(root, names->items[i], other, err);
+		if (r == -1 || !fy_block_same_disk(d, other))
+			continue;
+		path = device_path(names->items[i], err);
+		r = path == NULL ? -1 : add_path(d, path, err);
+	}
+	return r;
+}
+
+static int
+find_all_paths(const char *root, struct fy_inventory *inv, struct fy_error *err)
+{
+	struct fy_strings names = { 0 };
+	size_t i;
+	int r = 0;
+
+	if (any_hardware(inv))
+		r = fy_block_list(root, &names, err);
+	for (i = 0; r == 0 && i < inv->machine->n_disks; i++)
+		r = find_paths(root, &names, inv, i, err);
+	fy_strings_release(&names);
+	return r;
 }
 
 static int
@@ -161,31 +246,18 @@ add_all_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 
 	r = fy_block_list(o->sysroot, &names, err);
 	for (i = 0; r == 0 && i < names.n && inv->machine->n_disks < 64; i++) {
-		char path[300];
+		fy_autofree char *path = device_path(names.items[i], err);
 
-		snprintf(path, sizeof(path), "/dev/%s", names.items[i]);
-		/* "cciss!c0d0" */
-		for (char *p = path; *p != '\0'; p++)
-			if (*p == '!')
-				*p = '/';
-		r = add_disk(inv, path, names.items[i], o->sysroot, err);
+		if (path == NULL)
+			r = -1;
+		else
+			r = add_disk(inv, path, names.items[i], o->sysroot,
+				     err);
 		if (r == 0)
-			drop_second_path(inv, o->log);
+			r = drop_second_path(inv, o->log, err);
 	}
 	fy_strings_release(&names);
 	return r;
-}
-
-static bool
-any_hardware(const struct fy_inventory *inv)
-{
-	size_t i;
-
-	for (i = 0; i < inv->machine->n_disks; i++)
-		if (inv->disks[i].kernel_name != NULL &&
-		    fy_block_is_hardware(inv->disks[i].kernel_name))
-			return true;
-	return false;
 }
 
 /* --- what is on them ------------------------------------------------------- */
@@ -355,14 +427,105 @@ read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 	return 0;
 }
 
+/* --- their health ---------------------------------------------------------- */
+
+/* Whether a disk may know of SMART: not what an emulator, a controller or a
+ * storage network makes. */
+static bool
+has_smart(const struct fy_machine_disk *d, const struct fy_inventory_disk *e)
+{
+	static const char *const buses[] = { "sata", "nvme", "sas", "scsi",
+					     "usb" };
+	size_t i;
+
+	if (e->kernel_name == NULL || !fy_block_is_hardware(e->kernel_name) ||
+	    d->hardware_raid == FY_KNOWN_YES)
+		return false;
+	for (i = 0; i < sizeof(buses) / sizeof(buses[0]); i++)
+		if (fy_streq(d->bus, buses[i]))
+			return true;
+	return false;
+}
+
+/* Begin to ask them, and go on. */
+static int
+ask_health(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	   struct fy_health_query **ret, struct fy_error *err)
+{
+	struct fy_strings devices = { 0 };
+	size_t i;
+	int r = 0;
+
+	if (o->sysroot != NULL && o->smartctl == NULL)
+		return 0;
+	for (i = 0; r == 0 && i < inv->machine->n_disks; i++) {
+		fy_autofree char *path = NULL;
+
+		if (!has_smart(&inv->machine->disks[i], &inv->disks[i]))
+			continue;
+		path = device_path(inv->disks[i].kernel_name, err);
+		r = path == NULL ? -1 : fy_strings_add(&devices, path, err);
+	}
+	if (r == 0)
+		r = fy_health_start(o->smartctl,
+				    (const char *const *)devices.items,
+				    devices.n, o->log, o->stop, ret, err);
+	fy_strings_release(&devices);
+	return r;
+}
+
+static int
+take_health(struct fy_health_query *h, struct fy_inventory *inv,
+	    struct fy_error *err)
+{
+	struct fy_machine *m = inv->machine;
+	fy_autofree struct fy_machine_disk **disks =
+		calloc(m->n_disks + 1, sizeof(struct fy_machine_disk *));
+	size_t i, n = 0;
+
+	if (disks == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < m->n_disks; i++)
+		if (has_smart(&m->disks[i], &inv->disks[i]))
+			disks[n++] = &m->disks[i];
+	return h == NULL ? 0 : fy_health_finish(h, disks, err);
+}
+
+int
+fy_inventory_health_warnings(const struct fy_inventory *inv,
+			     const char *const *paths, size_t n,
+			     struct fy_log *log, struct fy_error *err)
+{
+	const struct fy_machine *m = inv->machine;
+	size_t i, k;
+
+	for (i = 0; i < m->n_disks; i++) {
+		fy_autofree char *text = NULL;
+
+		for (k = 0; k < n && !fy_streq(paths[k], m->disks[i].path);)
+			k++;
+		if ((n > 0 && k == n) || m->disks[i].health < FY_HEALTH_SUSPECT)
+			continue;
+		text = fy_health_warning(&m->disks[i], err);
+		if (text == NULL)
+			return -1;
+		fy_log_warn(log, "%s", text);
+	}
+	return 0;
+}
+
 static int
 read_machine(const struct fy_inventory_options *o, struct fy_inventory *inv,
 	     struct fy_error *err)
 {
+	FY_AUTO(health) struct fy_health_query *health = NULL;
 	struct fy_machine *m = inv->machine;
 
-	if (o->n_disks > 0 ? add_named_disks(o, inv, err) == -1
+	if (o->n_disks > 0 ? add_named_disks(o, inv, err) == -1 ||
+				     find_all_paths(o->sysroot, inv, err) == -1
 			   : add_all_disks(o, inv, err) == -1)
+		return -1;
+	if (ask_health(o, inv, &health, err) == -1)
 		return -1;
 	m->from_hardware = o->n_disks == 0 || any_hardware(inv);
 	if (!m->from_hardware) {
@@ -373,7 +536,8 @@ read_machine(const struct fy_inventory_options *o, struct fy_inventory *inv,
 		   fy_inventory_nics(o->sysroot, m, err) == -1) {
 		return -1;
 	}
-	if (read_disks(o, inv, err) == -1)
+	if (read_disks(o, inv, err) == -1 ||
+	    take_health(health, inv, err) == -1)
 		return -1;
 	if (m->n_systems > 0 && m->systems[0].hostname != NULL)
 		m->name = strdup(m->systems[0].hostname);
@@ -391,6 +555,7 @@ fy_inventory_read(const struct fy_inventory_options *options,
 	inv->machine = fy_machine_new(err);
 	if (inv->machine == NULL || read_machine(options, inv, err) == -1)
 		return -1;
+	fy_machine_clean(inv->machine);
 	*ret = fy_steal_ptr(&inv);
 	return 0;
 }

@@ -21,6 +21,8 @@
  */
 struct fy_inventory_options {
 	const char *sysroot; /* NULL: "" */
+	/* Asked for the disks' health; NULL: smartctl, with a 'sysroot' none */
+	const char *smartctl;
 	/* Only these disks, in this order, the boot disk first: devices or
 	 * image files.  n_disks 0: all disks of the machine.  When all of them are image files (or loop
 	 * and network block devices), the hardware that they came from is not
@@ -54,7 +56,7 @@ struct fy_inventory {
 /*
  * Describe.  A disk that can't be read is no failure: its 'problem' says why.
  * Of several paths to the same disk (multipath) only the first is listed,
- * unless 'options->disks' names them.
+ * unless 'options->disks' names them; all are in its 'paths'.
  *
  * Returns: 0, or -1 with 'err':
  *            FY_E_NOTFOUND   a disk that was named is not there
@@ -66,9 +68,24 @@ int fy_inventory_read(const struct fy_inventory_options *options,
 void fy_inventory_free(struct fy_inventory *i);
 FY_DEFINE_AUTO(inventory, struct fy_inventory, fy_inventory_free)
 
+/*
+ * Warn in 'log' of each disk that is failing or not healthy, among 'paths'
+ * (n 0: all).  -1: FY_E_NOMEM.
+ */
+int fy_inventory_health_warnings(const struct fy_inventory *inv,
+				 const char *const *paths, size_t n,
+				 struct fy_log *log, struct fy_error *err);
+
+/* On standard output, for people. */
+void fy_inventory_print(const struct fy_inventory *inv);
+
 /* Parts of it; each fills 'm' (borrowed) with what it finds. */
 int fy_inventory_hardware(const char *sysroot, struct fy_machine *m,
 			  struct fy_error *err);
+int fy_inventory_memory(const char *sysroot, struct fy_machine *m,
+			struct fy_error *err);
+int fy_inventory_controllers(const char *sysroot, struct fy_machine *m,
+			     struct fy_error *err);
 int fy_inventory_nics(const char *sysroot, struct fy_machine *m,
 		      struct fy_error *err);
 

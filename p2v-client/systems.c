@@ -134,5 +134,7 @@ fy_systems_look(struct fy_volume *v, unsigned disk, const char *path,
 	s->arch = find_arch(fs);
 	s->disk = disk;
 	s->volume = strdup(path);
-	return s->volume == NULL ? fy_error_nomem(err) : 0;
+	if (s->volume == NULL)
+		return fy_error_nomem(err);
+	return fy_systems_network(v, m, s, err);
 }

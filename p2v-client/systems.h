@@ -15,4 +15,9 @@
 int fy_systems_look(struct fy_volume *v, unsigned disk, const char *path,
 		    struct fy_machine *m, struct fy_error *err);
 
+/* Its network configuration into 's' (of 'm', whose NICs are known by now);
+ * 'v' as above.  What can't be read adds nothing.  -1: FY_E_NOMEM. */
+int fy_systems_network(struct fy_volume *v, const struct fy_machine *m,
+		       struct fy_machine_system *s, struct fy_error *err);
+
 #endif

@@ -148,15 +148,17 @@ device(const char *name, const char *dev, const char *wwn)
 {
 	char path[256], text[256];
 
-	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/x/%s/size", name);
+	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/ata1/%s/size",
+		 name);
 	tree_text(path, "163840\n");
-	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/x/%s/dev", name);
+	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/ata1/%s/dev",
+		 name);
 	tree_text(path, dev);
 	snprintf(path, sizeof(path), "/sys/block/%s", name);
-	snprintf(text, sizeof(text), "../devices/pci0000:00/x/%s", name);
+	snprintf(text, sizeof(text), "../devices/pci0000:00/ata1/%s", name);
 	tree_link(path, text);
 	snprintf(path, sizeof(path), "/sys/class/block/%s", name);
-	snprintf(text, sizeof(text), "../../devices/pci0000:00/x/%s", name);
+	snprintf(text, sizeof(text), "../../devices/pci0000:00/ata1/%s", name);
 	tree_link(path, text);
 	snprintf(path, sizeof(path), "/sys/block/%s/wwid", name);
 	tree_text(path, wwn);
@@ -203,6 +205,152 @@ test_devices(void)
 	CHECK_STR(inv->machine->disks[1].table, "mbr");
 	CHECK(json_array_size(inv->machine->disks[1].volumes) >= 1);
 	CHECK(inv->machine->disks[1].used_bytes >= PART_LEN);
+	CHECK(inv->machine->disks[0].n_paths == 0);
+	CHECK(inv->machine->disks[1].n_paths == 2);
+	CHECK_STR(inv->machine->disks[1].paths[0], "/dev/sdb");
+	CHECK_STR(inv->machine->disks[1].paths[1], "/dev/sdc");
+	tree_free();
+}
+
+/* The second path alone, named; and health, asked of a program that says that
+ * sdc fails. */
+static void
+test_path_and_health(void)
+{
+	static const char *const paths[] = { "/dev/sdc", "/dev/sda" };
+	struct fy_inventory_options o = { .disks = paths,
+					  .n_disks = 2,
+					  .read_disks = true };
+	FY_AUTO(inventory) struct fy_inventory *inv = NULL;
+	struct fy_error err = { 0 };
+	fy_autofree char *program = NULL;
+	struct fy_log *log = fy_log_new(FY_LOG_DEBUG, keep, NULL, &err);
+
+	tree_new();
+	make_machine();
+	tree_text("/smartctl", "#!/bin/sh\ncase $5 in\n/dev/sdc) p=false ;;\n"
+			       "*) p=true ;;\nesac\n"
+			       "echo '{\"smart_status\":{\"passed\":'$p'}}'\n");
+	CHECK(chmod(tree_path("/smartctl"), 0755) == 0);
+	program = strdup(tree_path("/smartctl"));
+	o.sysroot = tree;
+	o.smartctl = program;
+	CHECK_OK(fy_inventory_read(&o, &inv, &err), &err);
+	CHECK(inv->machine->n_disks == 2);
+	CHECK(inv->machine->disks[0].n_paths == 2);
+	CHECK_STR(inv->machine->disks[0].paths[0], "/dev/sdc");
+	CHECK_STR(inv->machine->disks[0].paths[1], "/dev/sdb");
+	CHECK(inv->machine->disks[0].health == FY_HEALTH_FAILING);
+	CHECK(inv->machine->disks[1].health == FY_HEALTH_GOOD);
+	warnings[0] = '\0';
+	CHECK_OK(fy_inventory_health_warnings(inv, &paths[1], 1, log, &err),
+		 &err);
+	CHECK_STR(warnings, "");
+	CHECK_OK(fy_inventory_health_warnings(inv, NULL, 0, log, &err), &err);
+	CHECK_STR(warnings, "the disk /dev/sdc is failing: its own test "
+			    "(SMART) says that it fails\n");
+	fy_log_free(log);
+	tree_free();
+}
+
+/* A NIC of the machine. */
+static void
+machine_nic(const char *name, const char *index, const char *mac)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/address", name);
+	tree_text(path, mac);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/ifindex", name);
+	tree_text(path, index);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/type", name);
+	tree_text(path, "1\n");
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
+	tree_dir(path);
+}
+
+static const struct fy_machine_interface *
+interface_of(const struct fy_machine_system *s, const char *name)
+{
+	static const struct fy_machine_interface none;
+	size_t i;
+
+	for (i = 0; i < s->n_interfaces; i++)
+		if (strcmp(s->interfaces[i].name, name) == 0)
+			return &s->interfaces[i];
+	fprintf(stderr, "no interface %s\n", name);
+	CHECK(false);
+	return &none;
+}
+
+/* A disk of a machine with NICs: which of them the system's names are. */
+static void
+test_system_network(void)
+{
+	const char *words[] = {
+		"mke2fs",	  "-q", "-F", "-t", "ext4", "-E",
+		"offset=1048576", "-d", NULL, NULL, "64M",  NULL
+	};
+	struct fy_inventory_options o = { .read_disks = true };
+	FY_AUTO(inventory) struct fy_inventory *inv = NULL;
+	const struct fy_machine_interface *f;
+	const struct fy_machine_system *s;
+	struct fy_error err = { 0 };
+	fy_autofree char *disk = NULL, *dir = NULL;
+
+	tree_new();
+	device("sda", "8:0\n", "naa.1\n");
+	machine_nic("live0", "2\n", "52:54:00:00:00:01\n");
+	machine_nic("live1", "3\n", "52:54:00:00:00:02\n");
+	machine_nic("live2", "4\n", "52:54:00:00:00:03\n");
+	tree_text("/run/udev/data/n2", "E:ID_NET_NAME_PATH=enp1s0\n");
+	tree_text("/run/udev/data/n3", "E:ID_NET_NAME_PATH=enp2s0\n");
+	tree_text("/root/etc/os-release", "ID=debian\n");
+	tree_text("/root/etc/network/interfaces",
+		  "auto lo enp1s0 bond0 bond0.7\niface lo inet loopback\n"
+		  "iface bond0 inet manual\n  bond-slaves enp1s0 enp2s0\n"
+		  "iface bond0.7 inet static\n  address 192.0.2.7\n"
+		  "  netmask 255.255.255.0\niface enp9s0 inet dhcp\n");
+	tree_text("/root/etc/systemd/network/9.network",
+		  "[Match]\nName=lan0\nMACAddress=52:54:00:00:00:03\n"
+		  "[Network]\nAddress=2001:db8::7/64\n");
+	disk = image("/dev/sda");
+	dir = image("/root");
+	words[8] = dir;
+	words[9] = disk;
+	if (fy_subprocess_run(words, NULL, NULL, &err) == -1) {
+		CHECK(err.code == FY_E_NOTFOUND);
+		tree_free();
+		return;
+	}
+	o.sysroot = tree;
+	CHECK_OK(fy_inventory_read(&o, &inv, &err), &err);
+	CHECK(inv->machine->n_systems == 1 && inv->machine->n_nics == 3);
+	if (inv->machine->n_systems != 1)
+		return;
+	s = &inv->machine->systems[0];
+	CHECK(s->n_interfaces == 6);
+	f = interface_of(s, "enp1s0");
+	CHECK_STR(f->kind, "ethernet");
+	CHECK_STR(f->mac, "52:54:00:00:00:01");
+	CHECK_STR(f->nic, "live0");
+	CHECK_STR(f->master, "bond0");
+	f = interface_of(s, "enp2s0");
+	CHECK_STR(f->nic, "live1");
+	CHECK_STR(f->master, "bond0");
+	f = interface_of(s, "bond0");
+	CHECK_STR(f->kind, "bond");
+	CHECK(f->mac == NULL && f->nic == NULL && f->dhcp == FY_KNOWN_NOT);
+	f = interface_of(s, "bond0.7");
+	CHECK_STR(f->kind, "vlan");
+	CHECK_STR(f->parent, "bond0");
+	CHECK(f->vlan == 7 && f->n_addresses == 1 && f->dhcp == FY_KNOWN_NO);
+	CHECK_STR(f->addresses[0], "192.0.2.7/24");
+	f = interface_of(s, "enp9s0");
+	CHECK(f->mac == NULL && f->dhcp == FY_KNOWN_YES);
+	f = interface_of(s, "lan0");
+	CHECK_STR(f->nic, "live2");
+	CHECK_STR(f->addresses[0], "2001:db8::7/64");
 	tree_free();
 }
 
@@ -275,6 +423,8 @@ main(void)
 	}
 	test_images(seed, len);
 	test_devices();
+	test_path_and_health();
 	test_system();
+	test_system_network();
 	return test_result();
 }

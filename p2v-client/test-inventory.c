@@ -138,6 +138,257 @@ test_memory(void)
 	tree_free();
 }
 
+/* --- SMBIOS tables as boards have them ------------------------------------- */
+
+struct table {
+	unsigned char bytes[3072];
+	size_t len;
+};
+
+/* A structure with its texts; the formatted area is 'len' bytes with zeros
+ * behind what is in 'head'. */
+static unsigned char *
+structure(struct table *t, unsigned type, unsigned handle, size_t len,
+	  const char *const *texts)
+{
+	unsigned char *s = t->bytes + t->len;
+
+	memset(s, 0, len);
+	s[0] = (unsigned char)type;
+	s[1] = (unsigned char)len;
+	fy_put_le16(s + 2, (uint16_t)handle);
+	t->len += len;
+	if (*texts == NULL)
+		t->len++;
+	for (; *texts != NULL; texts++) {
+		size_t n = strlen(*texts) + 1;
+
+		memcpy(t->bytes + t->len, *texts, n);
+		t->len += n;
+	}
+	t->bytes[t->len++] = 0;
+	return s;
+}
+
+static const char *const no_texts[] = { NULL };
+
+static void
+memory_array(struct table *t, unsigned handle, unsigned use)
+{
+	unsigned char *s = structure(t, 16, handle, 0x17, no_texts);
+
+	s[4] = 3;
+	s[5] = (unsigned char)use;
+}
+
+/* A DDR4 module in the array; returns the structure. */
+static unsigned char *
+dimm(struct table *t, unsigned array, unsigned size, const char *locator)
+{
+	const char *const texts[] = {
+		locator,
+		"NODE 1",
+		" Samsung ",
+		"00000000",
+		"M393A2K43BB1-CRC  ",
+		NULL,
+	};
+	unsigned char *s = structure(t, 17, 0x1100, 0x5c, texts);
+
+	fy_put_le16(s + 4, (uint16_t)array);
+	fy_put_le16(s + 0x0c, (uint16_t)size);
+	s[0x10] = 1;
+	s[0x11] = 2;
+	s[0x12] = 0x1a;
+	fy_put_le16(s + 0x15, 2666);
+	s[0x17] = 3;
+	s[0x18] = 4;
+	s[0x1a] = 5;
+	fy_put_le16(s + 0x20, 2400);
+	return s;
+}
+
+static struct fy_machine *
+memory_of(const struct table *t, const char *mem_total)
+{
+	struct fy_error err = { 0 };
+	struct fy_machine *m = fy_machine_new(&err);
+
+	tree_text("/proc/meminfo", mem_total);
+	tree_bytes("/sys/firmware/dmi/tables/DMI", t->bytes, t->len);
+	CHECK_OK(fy_inventory_memory(tree, m, &err), &err);
+	return m;
+}
+
+/* Two boards with an array each, a flash array, video memory, a persistent
+ * module, empty slots of both kinds. */
+static void
+test_boards(void)
+{
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	static const char *const bios[] = { "American Megatrends", "F2", NULL };
+	struct table t = { .len = 0 };
+	unsigned char *s;
+
+	tree_new();
+	structure(&t, 0, 0, 0x18, bios);
+	memory_array(&t, 0x1000, 3);
+	memory_array(&t, 0x1001, 3);
+	memory_array(&t, 0x1002, 5);
+	s = dimm(&t, 0x1000, 0x7fff, "P1-DIMMA1"); /* 64 GiB */
+	fy_put_le32(s + 0x1c, 65536);
+	dimm(&t, 0x1000, 0, "P1-DIMMA2");	  /* empty */
+	s = dimm(&t, 0x1001, 32767, "P2-DIMMA1"); /* full, but not extended */
+	fy_put_le16(s + 0x0c, 32766);
+	dimm(&t, 0x1001, 0xffff, "P2-DIMMA2"); /* not known */
+	dimm(&t, 0x1002, 0x8000 | 32768 / 2, "BIOS flash");
+	s = dimm(&t, 0x1001, 16384, "VRAM");
+	s[0x12] = 0x05;
+	s = dimm(&t, 0x1001, 0x7fff, "Optane");
+	fy_put_le32(s + 0x1c, 131072);
+	s[0x28] = 0x07;
+	s = dimm(&t, 0x1001, 2, "P2-DIMMB1"); /* 2 MiB, fast beyond 16 bits */
+	fy_put_le16(s + 0x15, 0xffff);
+	fy_put_le32(s + 0x54, 70000);
+	fy_put_le16(s + 0x20, 0xffff);
+	fy_put_le32(s + 0x58, 0xffffffff);
+	structure(&t, 127, 0xfefe, 4, no_texts);
+	dimm(&t, 0x1000, 4096, "behind the end");
+
+	m = memory_of(&t, "MemTotal: 98000000 kB\n");
+	CHECK(m->memory_bytes == 65536 * FY_MIB + 32768 * FY_MIB);
+	CHECK(m->memory_slots == 5 && m->n_memory_modules == 3);
+	CHECK_STR(m->memory_modules[0].locator, "P1-DIMMA1");
+	CHECK_STR(m->memory_modules[0].bank, "NODE 1");
+	CHECK_STR(m->memory_modules[0].manufacturer, "Samsung");
+	CHECK_STR(m->memory_modules[0].part, "M393A2K43BB1-CRC");
+	CHECK_STR(m->memory_modules[0].type, "DDR4");
+	CHECK(m->memory_modules[0].serial == NULL);
+	CHECK(m->memory_modules[0].size_bytes == 64 * FY_GIB);
+	CHECK(m->memory_modules[0].speed_mts == 2666 &&
+	      m->memory_modules[0].configured_mts == 2400);
+	CHECK(m->memory_modules[2].size_bytes == 2 * FY_MIB &&
+	      m->memory_modules[2].speed_mts == 70000 &&
+	      m->memory_modules[2].configured_mts == 0);
+	tree_free();
+}
+
+/* Old and broken tables: short structures, numbers of texts that are not
+ * there, a table that is cut everywhere. */
+static void
+test_broken_tables(void)
+{
+	struct table t = { .len = 0 }, cut;
+	static const char *const texts[] = { "A", NULL };
+	unsigned char *s;
+	size_t i;
+
+	tree_new();
+	s = structure(&t, 17, 1, 0x15, texts); /* SMBIOS 2.1 */
+	fy_put_le16(s + 0x0c, 512);
+	s[0x10] = 200;
+	s = structure(&t, 17, 2, 0x15, no_texts);
+	fy_put_le16(s + 0x0c, 512);
+	s[0x10] = 1;
+	s = structure(&t, 17, 3, 0x0d, texts); /* too short for a size */
+	s[0x0c] = 0xff;
+	{
+		FY_AUTO(machine)
+		struct fy_machine *m = memory_of(&t, "MemTotal: 1000000 kB\n");
+
+		CHECK(m->memory_bytes == 1024 * FY_MIB);
+		CHECK(m->memory_slots == 3 && m->n_memory_modules == 2);
+		CHECK(m->memory_modules[0].locator == NULL &&
+		      m->memory_modules[1].locator == NULL);
+	}
+	for (i = 0; i < t.len; i++) {
+		FY_AUTO(machine) struct fy_machine *m = NULL;
+
+		/* The bytes end where the table does, for the sanitizers. */
+		cut = t;
+		cut.len = i;
+		m = memory_of(&cut, "MemTotal: 1000000 kB\n");
+		CHECK(m->n_memory_modules <= 2);
+		CHECK(m->memory_bytes >= 512 * FY_MIB);
+	}
+	tree_free();
+}
+
+/* What the firmware says of its own, and what it left at the factory's. */
+static void
+test_dmi(void)
+{
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+
+	tree_new();
+	tree_text("/sys/class/dmi/id/board_vendor", "Supermicro\n");
+	tree_text("/sys/class/dmi/id/board_name", "X10DRi\n");
+	tree_text("/sys/class/dmi/id/board_serial", "Default string\n");
+	tree_text("/sys/class/dmi/id/chassis_type", "23\n");
+	tree_text("/sys/class/dmi/id/chassis_asset_tag", " INV-0042\n");
+	tree_text("/sys/class/dmi/id/chassis_serial", "Not Specified\n");
+	tree_text("/sys/class/dmi/id/product_version", "To be filled by "
+						       "O.E.M.\n");
+	tree_text("/sys/class/dmi/id/product_family", "\033[2Jfamily\n");
+	tree_text("/sys/class/dmi/id/bios_vendor", "American Megatrends Inc."
+						   "\n");
+	tree_text("/sys/class/dmi/id/bios_version", "3.2\n");
+	tree_text("/sys/class/dmi/id/bios_date", "11/22/2019\n");
+	tree_text("/sys/class/tpm/tpm0/tpm_version_major", "2\n");
+	m = hardware();
+	CHECK_STR(m->board_manufacturer, "Supermicro");
+	CHECK_STR(m->board_product, "X10DRi");
+	CHECK(m->board_serial == NULL && m->chassis_serial == NULL);
+	CHECK_STR(m->chassis_type, "rack mount");
+	CHECK_STR(m->asset_tag, "INV-0042");
+	CHECK(m->version == NULL);
+	CHECK_STR(m->bios_vendor, "American Megatrends Inc.");
+	CHECK_STR(m->bios_version, "3.2");
+	CHECK_STR(m->bios_date, "11/22/2019");
+	CHECK(m->tpm && m->firmware == FY_FIRMWARE_BIOS);
+	CHECK_STR(m->tpm_version, "2.0");
+	fy_machine_clean(m);
+	CHECK_STR(m->family, "?[2Jfamily");
+	tree_free();
+}
+
+/* The TPM's version on kernels without the attribute. */
+static const char *
+tpm_with(const char *file, const char *text)
+{
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	const char *found;
+
+	tree_new();
+	tree_dir("/sys/class/tpm");
+	tree_dir("/sys/class/tpm/tpm0");
+	if (file != NULL)
+		tree_text(file, text);
+	m = hardware();
+	CHECK(m->tpm);
+	found = m->tpm_version == NULL		     ? ""
+		: strcmp(m->tpm_version, "1.2") == 0 ? "1.2"
+		: strcmp(m->tpm_version, "2.0") == 0 ? "2.0"
+						     : "another";
+	tree_free();
+	return found;
+}
+
+static void
+test_tpm(void)
+{
+	CHECK_STR(tpm_with(NULL, NULL), "");
+	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/tpm_version_major", "1\n"),
+		  "1.2");
+	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/tpm_version_major", "9\n"), "");
+	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/device/description",
+			   "TPM 2.0 Device\n"),
+		  "2.0");
+	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/device/caps",
+			   "Manufacturer: 0x49465800\nTCG version: 1.2\n"),
+		  "1.2");
+}
+
 static enum fy_clock
 clock_with_rtc(int64_t apart)
 {
@@ -256,6 +507,11 @@ make_nics(void)
 		  "E:ID_NET_NAME_ONBOARD=eno1\nE:ID_NET_NAME_PATH=enp2s0f0\n"
 		  "E:ID_NET_LABEL_ONBOARD=NIC1\nE:ID_NET_NAME_X=same\n");
 	tree_text("/run/udev/data/n2", "E:ID_NET_NAME_X=same\n");
+	tree_text("/sys/bus/pci/devices/0000:02:00.0/vendor", "0x8086\n");
+	tree_text("/sys/bus/pci/devices/0000:02:00.0/device", "0x1521\n");
+	tree_text("/run/udev/data/+pci:0000:02:00.0",
+		  "E:ID_MODEL_FROM_DATABASE=I350 Gigabit\n"
+		  "E:ID_VENDOR_FROM_DATABASE=Intel Corporation\n");
 }
 
 static void
@@ -277,6 +533,8 @@ test_nics(void)
 	CHECK_STR(n->permanent_mac, "00:1b:21:00:00:01");
 	CHECK_STR(n->pci, "0000:02:00.0");
 	CHECK_STR(n->driver, "igb");
+	CHECK_STR(n->pci_id, "8086:1521");
+	CHECK_STR(n->model, "Intel Corporation I350 Gigabit");
 	CHECK_STR(n->master, "bond0");
 	CHECK(n->link && n->speed_mbit == 1000);
 	CHECK(named(n, "eno1") && named(n, "enp2s0f0") && named(n, "em1") &&
@@ -469,6 +727,10 @@ main(void)
 {
 	test_server();
 	test_memory();
+	test_boards();
+	test_broken_tables();
+	test_dmi();
+	test_tpm();
 	test_clock();
 	test_nics();
 	test_disks();

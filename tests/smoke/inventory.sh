@@ -17,6 +17,24 @@ make_disk() {
 	mkdir -p "$T/tree/etc" "$T/tree/bin"
 	printf 'ID=debian\nPRETTY_NAME="Debian 12"\n' >"$T/tree/etc/os-release"
 	echo inventory-guest >"$T/tree/etc/hostname"
+	mkdir -p "$T/tree/etc/netplan" "$T/tree/etc/network"
+	cat >"$T/tree/etc/netplan/01.yaml" <<-'YAML'
+	network:
+	  ethernets:
+	    lan:
+	      match: {macaddress: "52:54:00:aa:00:01"}
+	      set-name: lan0
+	    eno2: {}
+	  bonds:
+	    bond0:
+	      interfaces: [lan0, eno2]
+	  vlans:
+	    office:
+	      id: 30
+	      link: bond0
+	      addresses: [192.0.2.30/24]
+	YAML
+	printf 'iface eno3 inet dhcp\n' >"$T/tree/etc/network/interfaces"
 	cp "$CLIENT" "$T/tree/bin/sh"
 	mke2fs -q -t ext4 -U 11111111-2222-3333-4444-555555555555 \
 		-d "$T/tree" "$T/root.img" 64M >/dev/null
@@ -62,7 +80,17 @@ holds '.disks[0].volumes[] | select(.path == "p2") |
 	.start == 41 * 1048576 and .length == 64 * 1048576'
 holds '.systems[0].pretty_name == "Debian 12" and .systems[0].volume == "p2"'
 holds '.systems[0].arch != null'
+holds '[.systems[0].interfaces[] | select(.kind == "ethernet") | .name] |
+	sort == ["eno2", "eno3", "lan0"]'
+holds '.systems[0].interfaces[] | select(.name == "lan0") |
+	.mac == "52:54:00:aa:00:01" and .master == "bond0" and .nic == null'
+holds '.systems[0].interfaces[] | select(.name == "office") |
+	.kind == "vlan" and .vlan == 30 and .parent == "bond0" and
+	.addresses == ["192.0.2.30/24"] and .dhcp == false'
+holds '.systems[0].interfaces[] | select(.name == "eno3") | .dhcp == true'
 "$CLIENT" inventory --disk "$DISK" >"$T/out"
+grep -q 'interface office, vlan 30 on bond0, 192.0.2.30/24' "$T/out" ||
+	fail "the table has no VLAN"
 grep -q 'Debian 12' "$T/out" || fail "the table has no system"
 grep -qE 'p2 +67.1 MB .*ext4 +map' "$T/out" || fail "the table has no p2"
 expect_status 1 "$CLIENT" inventory --disk "$T/nothing" 2>"$T/out"
@@ -82,6 +110,10 @@ for n in /sys/class/net/*/device; do
 	[ -e "$n" ] || continue
 	n=$(basename "$(dirname "$n")")
 	holds "[.nics[].name] | index(\"$n\") != null"
+done
+for n in /sys/bus/pci/devices/*; do
+	grep -q '^0x01' "$n/class" 2>/dev/null || continue
+	holds "[.controllers[].pci] | index(\"$(basename "$n")\") != null"
 done
 
 if [ "$(id -u)" != 0 ] || ! losetup -f >/dev/null 2>&1; then

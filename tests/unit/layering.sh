@@ -11,7 +11,7 @@ allowed()
 	common) echo common ;;
 	partclone|imaging) echo "common $1" ;;
 	drivers-inject) echo "common partclone imaging $1" ;;
-	p2v-client) echo "common partclone imaging $1" ;;
+	p2v-client) echo "common partclone imaging drivers-inject $1" ;;
 	v2v-server) echo "common partclone imaging drivers-inject $1" ;;
 	esac
 }
