@@ -171,6 +171,7 @@ find_wwn(const char *root, const char *name)
 {
 	fy_autofree char *id = fy_sys_line(root, CLASS "/%s/wwid", name);
 	struct fy_error err = { 0 };
+	char *wwn;
 
 	if (id == NULL)
 		id = fy_sys_line(root, CLASS "/%s/device/wwid", name);
@@ -179,7 +180,14 @@ find_wwn(const char *root, const char *name)
 	if (id != NULL &&
 	    (strncmp(id, "eui.", 4) == 0 || strncmp(id, "uuid.", 5) == 0))
 		return fy_steal_ptr(&id);
-	return udev_value(root, name, "ID_WWN");
+	wwn = udev_value(root, name, "ID_WWN");
+	/* udev takes them all. */
+	if (wwn != NULL &&
+	    (strncmp(wwn, "nvme.", 5) == 0 || strncmp(wwn, "t10.", 4) == 0)) {
+		free(wwn);
+		wwn = NULL;
+	}
+	return wwn;
 }
 
 static const char *

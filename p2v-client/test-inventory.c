@@ -622,7 +622,9 @@ make_disks(void)
 	tree_text("/sys/block/nvme0n1/device/serial", "S4X\n");
 	tree_text("/sys/block/nvme0n1/wwid", "eui.0025\n");
 	tree_text("/sys/block/nvme0n1/queue/logical_block_size", "4096\n");
+	tree_text("/sys/block/sdaa/device/wwid", "t10.ATA     Stick 77\n");
 	tree_text("/run/udev/data/b65:160",
+		  "E:ID_WWN=nvme.1b36-51454d55-00000001\n"
 		  "E:ID_SERIAL=Stick_77\nE:ID_SERIAL_SHORT=77\n");
 }
 
@@ -659,6 +661,7 @@ test_disks(void)
 	CHECK(m->disks[1].physical_sector_bytes == 4096);
 	CHECK_STR(m->disks[4].bus, "usb");
 	CHECK_STR(m->disks[4].serial, "77");
+	CHECK(m->disks[4].wwn == NULL);
 	CHECK(fy_block_same_disk(&m->disks[2], &m->disks[3]));
 	CHECK(!fy_block_same_disk(&m->disks[1], &m->disks[2]));
 	fy_strings_release(&names);
