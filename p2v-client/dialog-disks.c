@@ -292,10 +292,12 @@ fy_dialog_disks(struct fy_dialog *d, struct fy_error *err)
 		if (n > 0) {
 			move = show_list(d, items, n, text, err);
 		} else {
+			const char *why = strstr(text, "\nNot ");
+
 			fy_error_set(&failure, FY_E_NOTFOUND, 0,
 				     "There is no disk that can be converted."
 				     "\n%s",
-				     strchr(text, '\n') + 1);
+				     why == NULL ? "" : why + 1);
 			move = fy_dialog_tell(d, "Disks", &failure, err);
 			if (move == FY_MOVE_AGAIN)
 				move = FY_MOVE_LEAVE;

@@ -98,7 +98,7 @@ read_smbios(const char *root, struct fy_machine *m)
 }
 
 /* "1.2" or "2.0".  Kernels before 5.6 have no attribute; there the ACPI
- * device's name tells, or the list of capabilities that only 1.2 has. */
+ * device's name or table tells, or the list of capabilities that only 1.2 has. */
 static const char *
 tpm_version(const char *root)
 {
@@ -114,7 +114,8 @@ tpm_version(const char *root)
 		break;
 	}
 	text = fy_sys_line(root, "%s/device/description", dir);
-	if (text != NULL && strstr(text, "TPM 2.0") != NULL)
+	if ((text != NULL && strstr(text, "TPM 2.0") != NULL) ||
+	    fy_sys_exists(root, "/sys/firmware/acpi/tables/TPM2"))
 		return "2.0";
 	if (fy_sys_exists(root, "%s/device/caps", dir) ||
 	    fy_sys_exists(root, "%s/caps", dir))

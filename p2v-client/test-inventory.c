@@ -384,6 +384,7 @@ test_tpm(void)
 	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/device/description",
 			   "TPM 2.0 Device\n"),
 		  "2.0");
+	CHECK_STR(tpm_with("/sys/firmware/acpi/tables/TPM2", "TPM2"), "2.0");
 	CHECK_STR(tpm_with("/sys/class/tpm/tpm0/device/caps",
 			   "Manufacturer: 0x49465800\nTCG version: 1.2\n"),
 		  "1.2");
