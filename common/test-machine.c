@@ -137,7 +137,7 @@ refused(const char *text)
 static void
 test_too_many(const char *list, unsigned n)
 {
-	char text[8192];
+	char text[4096];
 	size_t used;
 	unsigned i;
 
@@ -230,6 +230,51 @@ test_unknown_is_kept_out(void)
 	CHECK(m != NULL && m->name == NULL && m->n_disks == 0);
 }
 
+/* 0 is said, nothing is not; and only what is known is written again. */
+static void
+test_counts(void)
+{
+	static const char text[] =
+		"{\"disks\":[{\"smart\":{\"pending_sectors\":0}}]}";
+	struct fy_error err = { 0 };
+	fy_autojson json_t *j = fy_json_parse(text, strlen(text), "x", &err);
+	fy_autojson json_t *again = NULL;
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	json_t *smart;
+
+	CHECK(fy_machine_from_json(j, &m, &err) == 0);
+	if (m == NULL)
+		return;
+	CHECK(m->disks[0].smart->pending_sectors == 0);
+	CHECK(m->disks[0].smart->reallocated_sectors == -1);
+	again = fy_machine_to_json(m, &err);
+	smart = json_object_get(
+		json_array_get(json_object_get(again, "disks"), 0), "smart");
+	CHECK(json_object_size(smart) == 1);
+}
+
+/* Texts of all depths, before they are printed. */
+static void
+test_clean(void)
+{
+	struct fy_error err = { 0 };
+	FY_AUTO(machine) struct fy_machine *m = fy_machine_new(&err);
+	struct fy_machine_system *s = fy_machine_add_system(m, &err);
+	struct fy_machine_interface *f = fy_machine_add_interface(s, &err);
+	char *big = malloc(10000);
+
+	memset(big, 'x', 9999);
+	big[9999] = '\0';
+	m->product = big;
+	f->name = strdup("e\033[2J\x7f");
+	CHECK(fy_machine_add_text(&f->addresses, &f->n_addresses, "\xff\n",
+				  &err) == 0);
+	fy_machine_clean(m);
+	CHECK(strlen(m->product) == 4096);
+	CHECK(strcmp(f->name, "e?[2J?") == 0);
+	CHECK(strcmp(f->addresses[0], "??") == 0);
+}
+
 int
 main(void)
 {
@@ -237,5 +282,7 @@ main(void)
 	test_refused();
 	test_bytes_from_hardware();
 	test_unknown_is_kept_out();
+	test_counts();
+	test_clean();
 	return failed;
 }

@@ -147,8 +147,8 @@ find_entry(const char *line, const char *id, size_t tabs)
 	for (; line != NULL; line = next_below(line, tabs)) {
 		const char *at = line + tabs;
 
-		if (strspn(line, "\t") == tabs && strncmp(at, id, len) == 0 &&
-		    at[len] == ' ')
+		/* One with more tabs has a tab there. */
+		if (strncmp(at, id, len) == 0 && at[len] == ' ')
 			return line;
 	}
 	return NULL;

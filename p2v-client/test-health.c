@@ -174,6 +174,18 @@ test_kinds(void)
 	parse(nvme_hot, &d);
 	judged(&d, FY_HEALTH_SUSPECT, "it is too hot or too cold");
 
+	parse("{'nvme_smart_health_information_log':{'critical_warning':1}}",
+	      &d);
+	judged(&d, FY_HEALTH_FAILING, "its spare blocks are almost used up");
+	parse("{'nvme_smart_health_information_log':{'critical_warning':8}}",
+	      &d);
+	judged(&d, FY_HEALTH_FAILING, "it has made itself read-only");
+	parse("{'smart_status':{'passed':false},"
+	      "'nvme_smart_health_information_log':{'critical_warning':32}}",
+	      &d);
+	judged(&d, FY_HEALTH_FAILING,
+	       "its own test (SMART) says that it fails");
+
 	parse(sas_good, &d);
 	judged(&d, FY_HEALTH_GOOD, "");
 	CHECK(d.smart->reallocated_sectors == 0);
