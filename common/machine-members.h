@@ -16,7 +16,7 @@ enum fy_member_type {
 	NUMBER32,
 	COUNT64, /* int64_t; -1: unknown */
 	BOOL,
-	KNOWN, /* enum fy_known */
+	KNOWN, /* enum fy_tristate */
 	WORD,
 	TEXTS,
 	LIST,

@@ -279,7 +279,7 @@ is_known(const struct fy_member *t, const void *base)
 	case BOOL:
 		return true;
 	case KNOWN:
-		return *(const enum fy_known *)p != FY_KNOWN_NOT;
+		return *(const enum fy_tristate *)p != FY_UNKNOWN;
 	case WORD:
 		return t->words[*(const unsigned *)p][0] != '\0';
 	case TEXTS:
@@ -308,7 +308,7 @@ json_of_member(const struct fy_member *t, const void *base)
 	case BOOL:
 		return json_boolean(*(const bool *)p);
 	case KNOWN:
-		return json_boolean(*(const enum fy_known *)p == FY_KNOWN_YES);
+		return json_boolean(*(const enum fy_tristate *)p == FY_YES);
 	case WORD:
 		return json_string(t->words[*(const unsigned *)p]);
 	case TEXTS:
@@ -500,8 +500,8 @@ take_member(const json_t *j, const struct fy_member *t, void *base,
 		if (t->type == BOOL)
 			*(bool *)p = json_is_true(j);
 		else
-			*(enum fy_known *)p =
-				json_is_true(j) ? FY_KNOWN_YES : FY_KNOWN_NO;
+			*(enum fy_tristate *)p =
+				json_is_true(j) ? FY_YES : FY_NO;
 		return 0;
 	case WORD:
 		return take_word(j, t, p, err);

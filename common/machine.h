@@ -18,7 +18,7 @@
 enum fy_firmware { FY_FIRMWARE_UNKNOWN, FY_FIRMWARE_BIOS, FY_FIRMWARE_UEFI };
 enum fy_clock { FY_CLOCK_UTC, FY_CLOCK_LOCALTIME };
 /* For what may be unknown; in JSON true, false or left out. */
-enum fy_known { FY_KNOWN_NOT, FY_KNOWN_NO, FY_KNOWN_YES };
+enum fy_tristate { FY_UNKNOWN, FY_NO, FY_YES };
 
 /*
  * "suspect": it works and says so, but has lost sectors or is worn out;
@@ -33,7 +33,7 @@ enum fy_health {
 
 /* What a disk counts itself (SMART).  -1: it does not say. */
 struct fy_machine_smart {
-	enum fy_known passed; /* its own verdict */
+	enum fy_tristate passed; /* its own verdict */
 	int64_t reallocated_sectors, pending_sectors, uncorrectable_sectors;
 	int64_t media_errors;
 	int64_t critical_warning; /* NVMe's bits */
@@ -55,11 +55,11 @@ struct fy_machine_disk {
 	char *image;	 /* absolute path on the server; NULL before */
 	char *format;	 /* of the image: "qcow2", "raw" */
 	char *vendor, *revision; /* revision: of its firmware */
-	enum fy_known rotational, removable;
-	char *controller;	     /* PCI address of what it hangs on */
-	enum fy_known hardware_raid; /* a volume that a controller makes */
-	char *raid_level;	     /* as the driver says: "RAID-1" */
-	char **paths;		     /* all of them, when there are several */
+	enum fy_tristate rotational, removable;
+	char *controller;		/* PCI address of what it hangs on */
+	enum fy_tristate hardware_raid; /* a volume that a controller makes */
+	char *raid_level;		/* as the driver says: "RAID-1" */
+	char **paths; /* all of them, when there are several */
 	size_t n_paths;
 	enum fy_health health;
 	char **health_reasons; /* for people; suspect and failing have some */
@@ -98,7 +98,7 @@ struct fy_machine_interface {
 	char *master; /* bond or bridge that it belongs to */
 	char *parent; /* of a VLAN */
 	unsigned vlan;
-	enum fy_known dhcp;
+	enum fy_tristate dhcp;
 	char **addresses;
 	size_t n_addresses;
 };

@@ -100,14 +100,14 @@ test_round_trip(void)
 	CHECK(strcmp(m->nics[0].names[1], "enp0s5") == 0);
 	CHECK(m->nics[0].vlan == 7);
 	CHECK(m->disks[0].health == FY_HEALTH_FAILING);
-	CHECK(m->disks[0].rotational == FY_KNOWN_YES &&
-	      m->disks[0].removable == FY_KNOWN_NO &&
-	      m->disks[1].rotational == FY_KNOWN_NOT);
+	CHECK(m->disks[0].rotational == FY_YES &&
+	      m->disks[0].removable == FY_NO &&
+	      m->disks[1].rotational == FY_UNKNOWN);
 	CHECK(m->disks[0].smart != NULL &&
 	      m->disks[0].smart->reallocated_sectors == 0 &&
 	      m->disks[1].smart == NULL);
 	CHECK(m->systems[0].n_interfaces == 1 &&
-	      m->systems[0].interfaces[0].dhcp == FY_KNOWN_NO);
+	      m->systems[0].interfaces[0].dhcp == FY_NO);
 	CHECK(m->n_memory_modules == 1 && m->n_controllers == 1);
 	again = fy_machine_to_json(m, &err);
 	CHECK(again != NULL && json_equal(again, j) == 1);

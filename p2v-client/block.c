@@ -213,16 +213,16 @@ find_bus(const char *root, const char *name)
 	return NULL;
 }
 
-static enum fy_known
+static enum fy_tristate
 known_flag(const char *root, const char *name, const char *file)
 {
 	switch (fy_sys_number(root, 2, CLASS "/%s/%s", name, file)) {
 	case 0:
-		return FY_KNOWN_NO;
+		return FY_NO;
 	case 1:
-		return FY_KNOWN_YES;
+		return FY_YES;
 	default:
-		return FY_KNOWN_NOT;
+		return FY_UNKNOWN;
 	}
 }
 
@@ -252,7 +252,7 @@ fy_block_describe(const char *root, const char *name,
 	ret->removable = known_flag(root, name, "removable");
 	/* The emulator and the bridge say what they like. */
 	if (fy_streq(bus, "virtio") || fy_streq(bus, "xen"))
-		ret->rotational = FY_KNOWN_NOT;
+		ret->rotational = FY_UNKNOWN;
 	ret->serial = find_serial(root, name);
 	ret->wwn = find_wwn(root, name);
 	ret->bus = bus == NULL ? NULL : strdup(bus);

@@ -100,7 +100,7 @@ take_counts(const json_t *j, struct fy_machine_smart *s, unsigned *failed)
 	size_t i;
 
 	if (json_is_boolean(passed))
-		s->passed = json_is_true(passed) ? FY_KNOWN_YES : FY_KNOWN_NO;
+		s->passed = json_is_true(passed) ? FY_YES : FY_NO;
 	o = json_object_get(json_object_get(j, "ata_smart_attributes"),
 			    "table");
 	json_array_foreach(o, i, a)
@@ -126,7 +126,7 @@ take_counts(const json_t *j, struct fy_machine_smart *s, unsigned *failed)
 static bool
 says_something(const struct fy_machine_smart *s)
 {
-	return s->passed != FY_KNOWN_NOT || s->reallocated_sectors >= 0 ||
+	return s->passed != FY_UNKNOWN || s->reallocated_sectors >= 0 ||
 	       s->pending_sectors >= 0 || s->uncorrectable_sectors >= 0 ||
 	       s->media_errors >= 0 || s->critical_warning >= 0 ||
 	       s->percentage_used >= 0;
@@ -228,7 +228,7 @@ judge(const struct fy_machine_smart *s, unsigned failed,
 	if (judge_nvme(s->critical_warning, d, err) == -1)
 		return -1;
 	/* An NVMe disk that is only too hot "fails", too. */
-	if (s->passed == FY_KNOWN_NO && d->health == FY_HEALTH_GOOD &&
+	if (s->passed == FY_NO && d->health == FY_HEALTH_GOOD &&
 	    reason(d, FY_HEALTH_FAILING, err,
 		   "its own test (SMART) says that it fails") == -1)
 		return -1;

@@ -439,7 +439,7 @@ has_smart(const struct fy_machine_disk *d, const struct fy_inventory_disk *e)
 	size_t i;
 
 	if (e->kernel_name == NULL || !fy_block_is_hardware(e->kernel_name) ||
-	    d->hardware_raid == FY_KNOWN_YES)
+	    d->hardware_raid == FY_YES)
 		return false;
 	for (i = 0; i < sizeof(buses) / sizeof(buses[0]); i++)
 		if (fy_streq(d->bus, buses[i]))

@@ -191,12 +191,12 @@ find_raid(const char *root, const char *name, struct fy_machine_disk *d)
 	bool volume;
 
 	if (strncmp(name, "cciss!", 6) == 0) {
-		d->hardware_raid = FY_KNOWN_YES;
+		d->hardware_raid = FY_YES;
 		return;
 	}
 	if (fy_streq(d->bus, "nvme") || fy_streq(d->bus, "mmc") ||
 	    fy_streq(d->bus, "sata"))
-		d->hardware_raid = FY_KNOWN_NO;
+		d->hardware_raid = FY_NO;
 	if (fy_streq(d->bus, "sata") ||
 	    !scsi_place(root, name, &host, &channel))
 		return;
@@ -217,7 +217,7 @@ find_raid(const char *root, const char *name, struct fy_machine_disk *d)
 			d->raid_level = NULL;
 		}
 	}
-	d->hardware_raid = volume ? FY_KNOWN_YES : FY_KNOWN_NO;
+	d->hardware_raid = volume ? FY_YES : FY_NO;
 }
 
 /* The head of an NVMe device with several controllers is virtual: one of the

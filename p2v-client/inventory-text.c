@@ -152,11 +152,10 @@ print_way(const struct fy_machine_disk *d)
 {
 	size_t i;
 
-	if (d->controller != NULL || d->hardware_raid == FY_KNOWN_YES)
+	if (d->controller != NULL || d->hardware_raid == FY_YES)
 		printf("    controller %s%s%s%s\n", shown(d->controller),
-		       d->hardware_raid == FY_KNOWN_YES
-			       ? ", a volume of its RAID"
-			       : "",
+		       d->hardware_raid == FY_YES ? ", a volume of its RAID"
+						  : "",
 		       d->raid_level == NULL ? "" : ", ", word(d->raid_level));
 	for (i = 0; i < d->n_paths; i++)
 		printf("%s%s%s", i == 0 ? "    paths " : ", ", d->paths[i],
@@ -178,9 +177,9 @@ print_disk(const struct fy_machine_disk *d,
 	       extra->removable ? ", removable" : "");
 	printf("    model %s, serial %s, WWN %s, bus %s%s\n", shown(d->model),
 	       shown(d->serial), shown(d->wwn), shown(d->bus),
-	       d->rotational == FY_KNOWN_YES  ? ", rotating"
-	       : d->rotational == FY_KNOWN_NO ? ", not rotating"
-					      : "");
+	       d->rotational == FY_YES	? ", rotating"
+	       : d->rotational == FY_NO ? ", not rotating"
+					: "");
 	print_way(d);
 	if (extra->kernel_name != NULL)
 		print_health(d);
@@ -242,7 +241,7 @@ print_interface(const struct fy_machine_interface *f)
 		printf(", MAC %s", f->mac);
 	if (f->master != NULL)
 		printf(", member of %s", f->master);
-	if (f->dhcp == FY_KNOWN_YES)
+	if (f->dhcp == FY_YES)
 		printf(", DHCP");
 	for (i = 0; i < f->n_addresses; i++)
 		printf(", %s", f->addresses[i]);

@@ -110,9 +110,9 @@ add_interface(const struct fy_net_name *e, struct fy_machine_system *s,
 	f->parent = copy_or_null(e->parent);
 	f->vlan = e->vlan;
 	if (e->dhcp)
-		f->dhcp = FY_KNOWN_YES;
+		f->dhcp = FY_YES;
 	else if (e->addresses.n > 0)
-		f->dhcp = FY_KNOWN_NO;
+		f->dhcp = FY_NO;
 	for (i = 0; i < e->addresses.n; i++)
 		if (fy_machine_add_text(&f->addresses, &f->n_addresses,
 					e->addresses.items[i], err) == -1)

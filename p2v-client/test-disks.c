@@ -340,14 +340,14 @@ test_system_network(void)
 	CHECK_STR(f->master, "bond0");
 	f = interface_of(s, "bond0");
 	CHECK_STR(f->kind, "bond");
-	CHECK(f->mac == NULL && f->nic == NULL && f->dhcp == FY_KNOWN_NOT);
+	CHECK(f->mac == NULL && f->nic == NULL && f->dhcp == FY_UNKNOWN);
 	f = interface_of(s, "bond0.7");
 	CHECK_STR(f->kind, "vlan");
 	CHECK_STR(f->parent, "bond0");
-	CHECK(f->vlan == 7 && f->n_addresses == 1 && f->dhcp == FY_KNOWN_NO);
+	CHECK(f->vlan == 7 && f->n_addresses == 1 && f->dhcp == FY_NO);
 	CHECK_STR(f->addresses[0], "192.0.2.7/24");
 	f = interface_of(s, "enp9s0");
-	CHECK(f->mac == NULL && f->dhcp == FY_KNOWN_YES);
+	CHECK(f->mac == NULL && f->dhcp == FY_YES);
 	f = interface_of(s, "lan0");
 	CHECK_STR(f->nic, "live2");
 	CHECK_STR(f->addresses[0], "2001:db8::7/64");

@@ -150,8 +150,7 @@ test_kinds(void)
 
 	parse(sata_good, &d);
 	judged(&d, FY_HEALTH_GOOD, "");
-	CHECK(d.smart->passed == FY_KNOWN_YES &&
-	      d.smart->reallocated_sectors == 0 &&
+	CHECK(d.smart->passed == FY_YES && d.smart->reallocated_sectors == 0 &&
 	      d.smart->pending_sectors == 0 &&
 	      d.smart->uncorrectable_sectors == 0);
 	CHECK(d.smart->media_errors == -1 && d.smart->critical_warning == -1);

@@ -184,7 +184,7 @@ scsi_disk(const char *name, const char *host, const char *address,
 
 /* Whether the disk is a volume; "" or the level that its driver tells. */
 static void
-is_volume(const char *name, enum fy_known want, const char *level)
+is_volume(const char *name, enum fy_tristate want, const char *level)
 {
 	FY_AUTO(machine) struct fy_machine *m = fy_machine_new(&err);
 	struct fy_machine_disk *d = fy_machine_add_disk(m, &err);
@@ -218,20 +218,20 @@ test_volumes(void)
 	scsi_disk("sdl", "host5", "5:0:1:0", "mpi3mr\n", "ST4000NM0023\n");
 	scsi_disk("sdm", "host6", "6:0:0:0", "virtio_scsi\n", "QEMU\n");
 	scsi_disk("sdn", "host7", "7:4000000000:0:0", "megaraid_sas\n", "x\n");
-	is_volume("sda", FY_KNOWN_YES, "");
-	is_volume("sdb", FY_KNOWN_NO, "");
-	is_volume("sdc", FY_KNOWN_YES, "");
-	is_volume("sdd", FY_KNOWN_NO, "");
-	is_volume("sde", FY_KNOWN_YES, "RAID 1(+0)");
-	is_volume("sdf", FY_KNOWN_NO, "");
-	is_volume("sdg", FY_KNOWN_YES, "");
-	is_volume("sdh", FY_KNOWN_NO, "");
-	is_volume("sdi", FY_KNOWN_YES, "");
-	is_volume("sdj", FY_KNOWN_NO, "");
-	is_volume("sdk", FY_KNOWN_YES, "");
-	is_volume("sdl", FY_KNOWN_NO, "");
-	is_volume("sdm", FY_KNOWN_NOT, "");
-	is_volume("sdn", FY_KNOWN_NO, "");
+	is_volume("sda", FY_YES, "");
+	is_volume("sdb", FY_NO, "");
+	is_volume("sdc", FY_YES, "");
+	is_volume("sdd", FY_NO, "");
+	is_volume("sde", FY_YES, "RAID 1(+0)");
+	is_volume("sdf", FY_NO, "");
+	is_volume("sdg", FY_YES, "");
+	is_volume("sdh", FY_NO, "");
+	is_volume("sdi", FY_YES, "");
+	is_volume("sdj", FY_NO, "");
+	is_volume("sdk", FY_YES, "");
+	is_volume("sdl", FY_NO, "");
+	is_volume("sdm", FY_UNKNOWN, "");
+	is_volume("sdn", FY_NO, "");
 	tree_free();
 }
 
@@ -263,8 +263,8 @@ test_nvme_head(void)
 	CHECK_STR(d->bus, "nvme");
 	CHECK_STR(d->controller, "0000:05:00.0");
 	CHECK_STR(d->revision, "5L2QEXH7");
-	CHECK(d->rotational == FY_KNOWN_NO && d->removable == FY_KNOWN_NOT &&
-	      d->hardware_raid == FY_KNOWN_NO);
+	CHECK(d->rotational == FY_NO && d->removable == FY_UNKNOWN &&
+	      d->hardware_raid == FY_NO);
 	tree_free();
 }
 
