@@ -273,6 +273,14 @@ find_long(const struct fy_command *c, const char *name, size_t len, bool *no)
 	return o != NULL ? o : find_in(c->common, name, len, no);
 }
 
+const struct fy_option *
+fy_options_find(const struct fy_command *command, const char *name)
+{
+	bool no;
+
+	return find_long(command, name, strlen(name), &no);
+}
+
 static const struct fy_option *
 find_letter(const struct fy_command *c, char letter)
 {

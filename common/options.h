@@ -98,6 +98,11 @@ int fy_options_parse(const struct fy_command *command, int argc,
 int fy_options_set(const struct fy_command *command, void *options,
 		   const char *name, const char *value, struct fy_error *err);
 
+/* The option of that name (or, of a negatable flag, "no-" and its name), or
+ * NULL. */
+const struct fy_option *fy_options_find(const struct fy_command *command,
+					const char *name);
+
 /* Free what the table's options hold (strings, lists) and zero them. */
 void fy_options_release(const struct fy_option *table, void *options);
 
