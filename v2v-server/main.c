@@ -27,7 +27,8 @@ static const struct fy_option serve_options[] = {
 	  .offset = O(allow),
 	  .value = "ACTION,...",
 	  .split = true,
-	  .help = "Only these of convert, backup, restore; needs --root." },
+	  .help = "Only these of convert, inventory, backup, restore; needs "
+		  "--root." },
 	{ .name = "machine",
 	  .type = FY_OPT_STRING,
 	  .offset = O(machine),

@@ -32,7 +32,8 @@ struct fy_role {
 	bool append_only;
 };
 
-static const char *const actions[] = { "convert", "backup", "restore", NULL };
+static const char *const actions[] = { "convert", "inventory", "backup",
+				       "restore", NULL };
 
 static bool
 in_list(const char *word, const char *const *list)
@@ -73,8 +74,8 @@ check_words(const struct fy_role_options *o, struct fy_error *err)
 	for (i = 0; allow && i < o->allow->n; i++)
 		if (!in_list(o->allow->items[i], actions))
 			return fy_error_set(err, FY_E_USAGE, 0,
-					    "--allow knows convert, backup and "
-					    "restore, not '%s'",
+					    "--allow knows convert, inventory, "
+					    "backup and restore, not '%s'",
 					    o->allow->items[i]);
 	if (o->machine != NULL && !fy_name_is_valid(o->machine))
 		return fy_error_set(err, FY_E_USAGE, 0,

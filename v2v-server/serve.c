@@ -203,9 +203,15 @@ run_job(struct fy_session *s, struct fy_error *err)
 	fy_autojson json_t *job = NULL;
 	unsigned i;
 
-	if (greet(s, err) == -1 ||
-	    expect_json(s, FY_WIRE_JOB, &job, err) == -1 ||
-	    fy_session_prepare(s, job, err) == -1 || send_ready(s, err) == -1)
+	if (greet(s, err) == -1 || expect_json(s, FY_WIRE_JOB, &job, err) == -1)
+		return -1;
+	if (fy_session_is_inventory(job)) {
+		if (fy_session_inventory(s, job, err) == -1)
+			return -1;
+		fy_link_drain(&s->link, GOODBYE_MS);
+		return 0;
+	}
+	if (fy_session_prepare(s, job, err) == -1 || send_ready(s, err) == -1)
 		return -1;
 	for (i = 0; i < s->n_disks; i++)
 		if (send_durable(s, i, err) == -1)

@@ -10,6 +10,7 @@
  *   serve-durable.c   batches: sync, journal, sync, ACK, in a thread
  *   serve-finish.c    tables, verification, injection
  *   serve-commit.c    definitions, report, commit
+ *   serve-inventory.c the job that has no disks
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@
 #include "v2v-server/job.h"
 #include "v2v-server/jobdir.h"
 #include "v2v-server/link.h"
+#include "v2v-server/role.h"
 #include "v2v-server/serve.h"
 
 /* Units of one job at most: one bit of each is in memory, twice. */
@@ -84,6 +86,12 @@ void fy_session_warn(struct fy_session *s, const char *fmt, ...)
 /* Everything from JOB to where READY can be sent. */
 int fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		       struct fy_error *err);
+
+/* JOB "inventory": check, keep NAME.machine.json, say DONE.  FY_E_DENIED,
+ * FY_E_EXISTS, FY_E_FORMAT, FY_E_USAGE for a name that is none. */
+bool fy_session_is_inventory(const json_t *job);
+int fy_session_inventory(struct fy_session *s, const json_t *job,
+			 struct fy_error *err);
 
 /* Receive to FINISH, checked for completeness. */
 int fy_session_receive(struct fy_session *s, struct fy_error *err);
