@@ -8,6 +8,7 @@
 #include "common/options.h"
 #include "common/stop.h"
 #include "p2v-client/convert.h"
+#include "p2v-client/live-options.h"
 
 /* Of --retry, when it is not given. */
 #define FY_CLIENT_RETRY_S 600u
@@ -42,6 +43,8 @@ struct fy_client_options {
 	int progress; /* enum fy_progress_mode */
 	bool json, quiet, debug;
 	char *log;
+
+	struct fy_live_options live;
 };
 
 /* Raised by SIGINT and SIGTERM; set up by main before any command runs. */
@@ -62,6 +65,9 @@ int fy_client_convert(const struct fy_command *command, void *options,
 /* inventory.c */
 int fy_client_inventory(const struct fy_command *command, void *options,
 			const struct fy_strings *arguments);
+/* live.c */
+int fy_client_live(const struct fy_command *command, void *options,
+		   const struct fy_strings *arguments);
 /* dialog.c: no command given */
 int fy_client_dialog(void *options);
 

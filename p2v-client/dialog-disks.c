@@ -145,6 +145,16 @@ append_failing(char **text, const struct fy_machine *m, struct fy_error *err)
 			   m->disks[i].path) == -1)
 			return -1;
 	return 0;
+/* Why this disk is no source besides being in use, or NULL. */
+static const char *
+why_excluded(const struct fy_dialog *d, const char *name)
+{
+	size_t i;
+
+	for (i = 0; name != NULL && i < d->n_excluded; i++)
+		if (strcmp(d->excluded[i].name, name) == 0)
+			return d->excluded[i].why;
+	return NULL;
 }
 
 /* The items of the list, and the disks that are not in it. */
@@ -163,11 +173,14 @@ make_items(struct fy_dialog *d, struct fy_ui_item *items, size_t *ret_n,
 		return -1;
 	for (i = 0; i < m->n_disks && *ret_n < MAX_DISKS; i++) {
 		const struct fy_inventory_disk *extra = &d->inventory->disks[i];
+		const char *why = why_excluded(d, extra->kernel_name);
 		struct fy_ui_item *item = &items[*ret_n];
 
-		if (extra->in_use != NULL) {
+		if (why == NULL)
+			why = extra->in_use;
+		if (why != NULL) {
 			if (append(ret_text, err, "Not %s: %s\n",
-				   m->disks[i].path, extra->in_use) == -1)
+				   m->disks[i].path, why) == -1)
 				return -1;
 			continue;
 		}

@@ -347,6 +347,23 @@ fy_ui_notice(struct fy_ui *ui, const char *text, struct fy_error *err)
 }
 
 enum fy_ui_answer
+fy_ui_text(struct fy_ui *ui, const char *title, const char *path,
+	   struct fy_error *err)
+{
+	static const char *const size[] = { "22", WIDTH, NULL };
+	struct fy_strings args = { 0 };
+	enum fy_ui_answer answer = FY_UI_FAILED;
+
+	if (begin(ui, &args, title, err) == 0 &&
+	    fy_strings_add(&args, "--textbox", err) == 0 &&
+	    fy_strings_add(&args, path, err) == 0 &&
+	    add_options(&args, size, err) == 0)
+		answer = run(ui, &args, NULL, err);
+	fy_strings_release(&args);
+	return answer;
+}
+
+enum fy_ui_answer
 fy_ui_input(struct fy_ui *ui, const char *title, const char *text,
 	    const char *initial, bool hidden, const struct fy_ui_labels *labels,
 	    char **ret, struct fy_error *err)

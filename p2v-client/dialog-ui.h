@@ -48,6 +48,9 @@ enum fy_ui_answer fy_ui_question(struct fy_ui *ui, const char *title,
 /* Shown until the next screen. */
 enum fy_ui_answer fy_ui_notice(struct fy_ui *ui, const char *text,
 			       struct fy_error *err);
+/* A file, in a box that scrolls. */
+enum fy_ui_answer fy_ui_text(struct fy_ui *ui, const char *title,
+			     const char *path, struct fy_error *err);
 /* '*ret' is malloc'd; 'hidden' shows nothing of what is typed. */
 enum fy_ui_answer fy_ui_input(struct fy_ui *ui, const char *title,
 			      const char *text, const char *initial,

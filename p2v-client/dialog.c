@@ -314,23 +314,23 @@ set_up(struct fy_dialog *d, int *ret_log_fd, struct fy_error *err)
 }
 
 int
-fy_client_dialog(void *options)
+fy_dialog_course(struct fy_client_options *o,
+		 const struct fy_live_excluded *excluded, size_t n_excluded,
+		 const char *password, struct fy_error *err)
 {
-	struct fy_dialog d = { .o = options, .ui.gauge_fd = -1 };
-	struct fy_error err = { 0 };
+	struct fy_dialog d = { .o = o,
+			       .ui.gauge_fd = -1,
+			       .excluded = excluded,
+			       .n_excluded = n_excluded };
 	fy_autofd int log_fd = -1;
-	bool shown = false;
 
-	if (set_up(&d, &log_fd, &err) == 0) {
-		shown = true;
-		(void)walk(&d, &err);
-	}
-	if (shown)
+	if (fy_dialog_set(&d.password, password, err) == 0 &&
+	    set_up(&d, &log_fd, err) == 0) {
+		(void)walk(&d, err);
 		fy_ui_release(&d.ui);
-	if (err.code != FY_E_NONE) {
-		fprintf(stderr, "p2v-client: %s\n", err.msg);
-		d.status = fy_error_exit_status(err.code);
 	}
+	if (err->code != FY_E_NONE)
+		d.status = fy_error_exit_status(err->code);
 	forget_password(&d);
 	free(d.network);
 	fy_inventory_free(d.inventory);
@@ -338,4 +338,15 @@ fy_client_dialog(void *options)
 	fy_strings_release(&d.offered);
 	fy_log_free(d.log);
 	return d.status;
+}
+
+int
+fy_client_dialog(void *options)
+{
+	struct fy_error err = { 0 };
+	int status = fy_dialog_course(options, NULL, 0, NULL, &err);
+
+	if (err.code != FY_E_NONE)
+		fprintf(stderr, "p2v-client: %s\n", err.msg);
+	return status;
 }

@@ -13,6 +13,12 @@
 #include "p2v-client/dialog-ui.h"
 #include "p2v-client/inventory.h"
 
+/* A disk that is never offered. */
+struct fy_live_excluded {
+	char name[64];	 /* the kernel's */
+	const char *why; /* static */
+};
+
 /*
  * The dialog's state: the options that the screens fill, and what was found
  * out on the way.
@@ -23,6 +29,8 @@ struct fy_dialog {
 	struct fy_log *log;
 	struct fy_strings warnings; /* from 'log', for the next screen */
 	struct fy_strings offered;  /* disks given on the command line */
+	const struct fy_live_excluded *excluded; /* borrowed */
+	size_t n_excluded;
 	struct fy_inventory *inventory;
 	char *password;	 /* that the server took, or NULL */
 	char *asked_for; /* the prompt that was answered last */
@@ -40,6 +48,16 @@ enum fy_move {
 	FY_MOVE_LEAVE,
 	FY_MOVE_FAILED, /* 'err' is filled */
 };
+
+/*
+ * The whole course, from the server's name to the finished job, in a terminal
+ * of its own.  'excluded' are no sources; 'password' (may be NULL) is tried
+ * first.  Returns the exit status; 'err' has what made it fail besides the
+ * job's own end.
+ */
+int fy_dialog_course(struct fy_client_options *o,
+		     const struct fy_live_excluded *excluded, size_t n_excluded,
+		     const char *password, struct fy_error *err);
 
 /* Screens.  Each blocks until it is answered. */
 enum fy_move fy_dialog_disks(struct fy_dialog *d, struct fy_error *err);

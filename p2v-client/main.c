@@ -51,6 +51,8 @@ options_free(void *options)
 {
 	fy_options_release(fy_client_convert_table, options);
 	fy_options_release(fy_client_common_table, options);
+	fy_options_release(fy_live_table, options);
+	fy_options_release(fy_live_key_table, options);
 	free(options);
 }
 
@@ -80,6 +82,11 @@ static const struct fy_command commands[] = {
 	  .arguments = "add|list|remove",
 	  .summary = "back this machine up at set times",
 	  .not_yet = NOT_YET },
+	{ .name = "live",
+	  .arguments = "",
+	  .summary = "the live system's menu and unattended runs",
+	  .options = fy_live_table,
+	  .run = fy_client_live },
 	{ .name = NULL },
 };
 
