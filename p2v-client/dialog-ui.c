@@ -125,14 +125,10 @@ begin(struct fy_ui *ui, struct fy_strings *args, const char *title,
 	return add_text(ui, args, title, err);
 }
 
-/* Height and width of a box with that text and 'more' rows: dialog's own
- * reckoning forgets the rows of input boxes and forms. */
-static int
-add_size(struct fy_strings *args, const char *text, size_t more,
-	 struct fy_error *err)
+static size_t
+text_rows(const char *text)
 {
-	size_t rows = more, column = 0;
-	char height[24];
+	size_t rows = 0, column = 0;
 
 	for (; *text != '\0'; text++) {
 		column++;
@@ -141,7 +137,18 @@ add_size(struct fy_strings *args, const char *text, size_t more,
 			column = 0;
 		}
 	}
-	rows += column > 0;
+	return rows + (column > 0);
+}
+
+/* Height and width of a box with that text and 'more' rows: dialog's own
+ * reckoning forgets the rows of input boxes and forms. */
+static int
+add_size(struct fy_strings *args, const char *text, size_t more,
+	 struct fy_error *err)
+{
+	size_t rows = more + text_rows(text);
+	char height[24];
+
 	snprintf(height, sizeof(height), "%zu",
 		 rows > MAX_HEIGHT ? MAX_HEIGHT : rows);
 	if (fy_strings_add(args, height, err) == -1)
@@ -173,6 +180,17 @@ open_screen(struct fy_ui *ui, struct fy_strings *args, const struct screen *s,
 	    add_text(ui, args, s->text, err) == -1)
 		return -1;
 	return add_size(args, s->text, s->rows, err);
+/* Rows of a list of 'n'; dialog's own choice (0) fills the screen with empty
+ * ones, so it is for lists that must scroll. */
+static int
+add_list_rows(struct fy_strings *args, const char *text, size_t n,
+	      struct fy_error *err)
+{
+	char rows[24];
+
+	snprintf(rows, sizeof(rows), "%zu",
+		 n + 6 + text_rows(text) <= MAX_HEIGHT ? n : 0);
+	return fy_strings_add(args, rows, err);
 }
 
 /* --- running --------------------------------------------------------------- */
@@ -464,6 +482,14 @@ fy_ui_menu(struct fy_ui *ui, const char *title, const char *text,
 
 	if (open_screen(ui, &args, &s, err) == 0 &&
 	    fy_strings_add(&args, "0", err) == 0 &&
+	if (begin(ui, &args, title, err) == 0 &&
+	    add_labels(&args, labels, false, err) == 0 &&
+	    fy_strings_add(&args, "--default-item", err) == 0 &&
+	    add_text(ui, &args, items[*ret].tag, err) == 0 &&
+	    fy_strings_add(&args, "--menu", err) == 0 &&
+	    add_text(ui, &args, text, err) == 0 &&
+	    add_size(&args, text, n + 6, err) == 0 &&
+	    add_list_rows(&args, text, n, err) == 0 &&
 	    add_items(ui, &args, items, n, false, err) == 0)
 		answer = run(ui, &args, &chosen, err);
 	fy_strings_release(&args);

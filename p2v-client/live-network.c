@@ -289,7 +289,7 @@ configure(struct fy_live *l, const char *name, const struct fy_strings *bond,
 		answer = fy_ui_form(
 			&l->ui, title,
 			"With all fields empty the addresses come by DHCP. A "
-			"fixed address has its\nbits: 192.0.2.7/24, "
+			"fixed address has its bits: 192.0.2.7/24, "
 			"2001:db8::7/64. Several are separated by spaces.",
 			fields, N_FIELDS, NULL, err);
 		if (answer != FY_UI_OK || take_form(l, fields, &n, &why) == 0)

@@ -97,6 +97,27 @@ find_place(int fd, uint64_t *ret, struct fy_error *err)
 	return 0;
 }
 
+/* Its node, as the mount's source says: where sysfs has no such link. */
+static char *
+mount_source(unsigned major_number, unsigned minor_number)
+{
+	fy_autofree char *text = fy_sys_text(NULL, "/proc/self/mountinfo");
+	char want[32], dev[32], source[256];
+	char *line, *rest = NULL, *dash;
+
+	snprintf(want, sizeof(want), "%u:%u", major_number, minor_number);
+	for (line = text == NULL ? NULL : strtok_r(text, "\n", &rest);
+	     line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+		dash = strstr(line, " - ");
+		if (dash != NULL && sscanf(line, "%*s %*s %31s", dev) == 1 &&
+		    strcmp(dev, want) == 0 &&
+		    sscanf(dash + 3, "%*s %255s", source) == 1 &&
+		    strncmp(source, "/dev/", 5) == 0)
+			return strdup(source + 5);
+	}
+	return NULL;
+}
+
 /* The device of the mount; not one that can't be written to, as a CD. */
 static int
 open_device(int fd, int flags, char **ret_name, struct fy_error *err)
@@ -109,6 +130,8 @@ open_device(int fd, int flags, char **ret_name, struct fy_error *err)
 		return fy_error_set(err, FY_E_IO, errno, "remember.dat");
 	name = fy_sys_link(NULL, "/sys/dev/block/%u:%u", major(st.st_dev),
 			   minor(st.st_dev));
+	if (name == NULL)
+		name = mount_source(major(st.st_dev), minor(st.st_dev));
 	if (name == NULL || strncmp(name, "sr", 2) == 0)
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "the medium can't be written to");
@@ -227,5 +250,7 @@ fy_remember_write(const char *medium, const char *lines, struct fy_error *err)
 				    "'%s' gives back other data than were "
 				    "written",
 				    path);
+	/* The mount has cached what was there before. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	return 0;
 }

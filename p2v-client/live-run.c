@@ -310,29 +310,51 @@ run_hook(struct job *j, bool failed, int status)
 			    why.msg);
 }
 
+/* Say, write down and follow up how it ended. */
+static int
+end(struct job *j, const struct fy_error *failure, struct fy_error *err)
+{
+	int status = fy_error_exit_status(failure->code);
+	bool failed = status != FY_EXIT_DONE && status != FY_EXIT_RESCUED;
+	int r;
+
+	if (failed)
+		tell_server(j, failure);
+	say_end(j, failure, status);
+	r = write_result(j, failure, status, err);
+	run_hook(j, failed, status);
+	return r == -1 ? -1 : status;
+}
+
+int
+fy_live_refuse(struct fy_live *l, struct fy_error *err)
+{
+	struct job j = { .l = l };
+	struct fy_error failure = { .code = FY_E_NONE };
+	size_t i;
+
+	for (i = 1; i < l->problems.n; i++)
+		fy_live_say(l, "%s", l->problems.items[i]);
+	fy_error_set(&failure, FY_E_USAGE, 0, "%s", l->problems.items[0]);
+	return end(&j, &failure, err);
+}
+
 int
 fy_live_run(struct fy_live *l, struct fy_error *err)
 {
 	struct job j = { .l = l };
 	struct fy_error failure = { .code = FY_E_NONE };
 	struct fy_strings words = l->o->disks;
-	bool failed;
-	int status, r;
+	int r;
 
 	/* The words stay what was asked for; the options get the paths. */
 	j.words = words;
 	memset(&l->o->disks, 0, sizeof(l->o->disks));
 	(void)steps(&j, &failure);
-	status = fy_error_exit_status(failure.code);
-	failed = status != FY_EXIT_DONE && status != FY_EXIT_RESCUED;
-	if (failed)
-		tell_server(&j, &failure);
-	say_end(&j, &failure, status);
-	r = write_result(&j, &failure, status, err);
-	run_hook(&j, failed, status);
+	r = end(&j, &failure, err);
 	fy_convert_result_release(&j.result);
 	fy_inventory_free(j.inventory);
 	fy_strings_release(&j.words);
 	free(j.sent);
-	return r == -1 ? -1 : status;
+	return r;
 }

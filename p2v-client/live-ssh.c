@@ -7,6 +7,7 @@
  * machine is switched off.  sshd's options come by a drop-in of the unit in
  * /run, so nothing of the image is changed.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netdb.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/bytes.h"
@@ -165,8 +167,8 @@ address_lines(struct fy_error *err)
 	return text;
 }
 
-int
-fy_live_start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
+static int
+start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 {
 	fy_autofree char *keys = NULL, *path = NULL, *where = NULL;
 	char password[13] = "";
@@ -195,4 +197,31 @@ fy_live_start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 		password);
 	explicit_bzero(password, sizeof(password));
 	return *ret_text == NULL ? -1 : 0;
+}
+
+/* What the first console found out is true for the others, too: a second
+ * password would make the first one wrong. */
+int
+fy_live_start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
+{
+	fy_autofree char *lock = NULL, *path = NULL;
+	struct fy_error ignored = { .code = FY_E_NONE };
+	fy_autofd int fd = -1;
+	size_t len;
+
+	lock = fy_live_path(l, "ssh.lock", err);
+	path = fy_live_path(l, "ssh.txt", err);
+	if (lock == NULL || path == NULL)
+		return -1;
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1 || flock(fd, LOCK_EX) == -1)
+		return fy_error_set(err, FY_E_IO, errno, "cannot lock '%s'",
+				    lock);
+	if (fy_file_read_at(AT_FDCWD, path, 65536, ret_text, &len, &ignored) ==
+	    0)
+		return 0;
+	if (start_sshd(l, ret_text, err) == -1)
+		return -1;
+	return fy_file_replace_at(AT_FDCWD, path, *ret_text, strlen(*ret_text),
+				  0600, err);
 }

@@ -154,7 +154,7 @@ unattended(struct fy_live *l, int *ret_status, struct fy_error *err)
 		*ret_status = past_status(l);
 		return 0;
 	}
-	r = fy_live_run(l, err);
+	r = l->problems.n > 0 ? fy_live_refuse(l, err) : fy_live_run(l, err);
 	if (r >= 0) {
 		bool good = r == FY_EXIT_DONE || r == FY_EXIT_RESCUED;
 
@@ -205,14 +205,15 @@ run(struct fy_live *l, int *log_fd, int *ret_status, struct fy_error *err)
 	load_keyboard(l);
 	if (start_ssh(l, err) == -1)
 		return -1;
-	acts = l->o->live.action != FY_LIVE_NONE && l->problems.n == 0;
+	acts = l->o->live.action != FY_LIVE_NONE;
 	if (acts && unattended(l, ret_status, err) == -1)
 		return -1;
 	if (!isatty(0) || !isatty(1)) {
+		if (acts)
+			return 0;
 		say_problems(l);
-		if (l->problems.n > 0)
-			*ret_status = FY_EXIT_USAGE;
-		else if (!acts)
+		*ret_status = FY_EXIT_USAGE;
+		if (l->problems.n == 0)
 			return fy_error_set(err, FY_E_USAGE, 0,
 					    "the menu needs a terminal");
 		return 0;

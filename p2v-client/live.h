@@ -115,6 +115,9 @@ char *fy_live_name(const struct fy_machine *m, struct fy_error *err);
  * exit status; the lock is held by the caller. */
 int fy_live_run(struct fy_live *l, struct fy_error *err);
 
+/* The same for one that can't begin, because of l->problems. */
+int fy_live_refuse(struct fy_live *l, struct fy_error *err);
+
 /* Send machine.json to o->server as NAME.machine.json below o->to.
  * '*ret_path' (may be NULL) is where it is now; malloc'd. */
 int fy_live_send_inventory(const struct fy_server_options *server,

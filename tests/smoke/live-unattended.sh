@@ -182,10 +182,17 @@ says 'FAILED .*cannot connect'
 [ $((SECONDS - start)) -ge 4 ] || fail "it did not wait for the server"
 
 say "--- what is wrong in the words: nothing runs"
-must 2 p2v.action=convert "p2v.disks=$DISK" p2v.name=x p2v.foo=1 p2v.sudo=1
+rm -f "$T/pre" "$T/failed"
+must 2 p2v.action=convert "p2v.disks=$DISK" p2v.name=x p2v.foo=1 p2v.sudo=1 \
+	"p2v.pre=\"echo pre >$T/pre\"" "p2v.fail=\"echo \$FY_EXIT >$T/failed\""
 says 'p2v.foo: there is no such key'
 says 'p2v.sudo: the server needs no root'
-[ ! -e "$T/run/result" ] || fail "something was done"
+[ ! -e "$T/pre" ] || fail "something was begun"
+[ "$(cat "$T/failed")" = 2 ] || fail "p2v.fail did not run"
+[ "$(jq .exit "$T/run/result")" = 2 ] || fail "the result is another"
+must 2 p2v.foo=1
+says 'p2v.foo: there is no such key'
+[ ! -e "$T/run/result" ] || fail "without an action there is no result"
 must 2 p2v.action=convert "p2v.config=http://127.0.0.1:$port/none.conf" \
 	"p2v.disks=$DISK" p2v.name=x
 says 'none.conf.*404'
