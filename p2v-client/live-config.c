@@ -98,6 +98,8 @@ take_url(struct fy_live *l, struct fy_error *err)
 	url = fy_steal_ptr(&l->o->live.config);
 	if (url == NULL)
 		return 0;
+	if (strstr(url, "{mac}") != NULL)
+		fy_live_wait_for_port(l, NULL);
 	if (fy_live_fetch(l, url, MAX_CONFIG, &text, &len, &why) == -1)
 		return add_problem(l, "p2v.config", &why, err);
 	if (strlen(text) != len) {

@@ -90,7 +90,7 @@ fy_live_excluded(const struct fy_live *l, struct fy_live_excluded *ret,
 	*ret_n = 0;
 	if (disk != NULL)
 		exclude(ret, max, ret_n, disk, medium);
-	if (exclude_lines(l, "medium.device", medium, ret, max, ret_n, err) ==
+	if (exclude_lines(l, "medium-device", medium, ret, max, ret_n, err) ==
 		    -1 ||
 	    exclude_lines(l, "targets", target, ret, max, ret_n, err) == -1)
 		return -1;

@@ -23,6 +23,7 @@
 #define NET_DIR	   "/run/systemd/network"
 #define WAIT_STEPS 30
 #define STEP_MS	   500
+#define PORT_STEPS 60 /* a driver may come late */
 
 static const char *
 net_dir(const struct fy_live *l)
@@ -160,6 +161,22 @@ find_port(const struct fy_live *l, const char *word, struct fy_error *err)
 	return found;
 }
 
+void
+fy_live_wait_for_port(const struct fy_live *l, const char *word)
+{
+	int i;
+
+	/* A tree for tests does not change by itself. */
+	for (i = 0; l->sysroot == NULL && i < PORT_STEPS; i++) {
+		struct fy_error ignored = { .code = FY_E_NONE };
+		fy_autofree char *name = find_port(l, word, &ignored);
+
+		if (name != NULL || fy_stop_is_raised(&fy_client_stop))
+			return;
+		fy_live_pause(STEP_MS);
+	}
+}
+
 int
 fy_live_network_from_keys(struct fy_live *l, struct fy_error *err)
 {
@@ -173,6 +190,7 @@ fy_live_network_from_keys(struct fy_live *l, struct fy_error *err)
 	if (lo->addresses.n == 0 && lo->vlan == 0 && lo->dns.n == 0 &&
 	    lo->gateways.n == 0 && lo->interface == NULL)
 		return 0;
+	fy_live_wait_for_port(l, lo->interface);
 	name = find_port(l, lo->interface, err);
 	if (name == NULL)
 		return -1;

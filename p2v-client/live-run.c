@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/subprocess.h"
 #include "p2v-client/clock.h"
 #include "p2v-client/live.h"
 #include "p2v-client/peer.h"
@@ -50,7 +51,7 @@ tell_progress(void *ctx, const struct fy_progress_view *v)
 	struct ticker *t = ctx;
 	char done[24], total[24], rate[24], left[48];
 
-	if (v->phase == NULL ||
+	if (v->phase == NULL || v->phase[0] == '\0' ||
 	    (t->phase != NULL && strcmp(t->phase, v->phase) == 0 &&
 	     v->seconds - t->told < LINE_EVERY_S))
 		return;
@@ -141,7 +142,15 @@ look(struct job *j, struct fy_error *err)
 					   .log = j->l->log,
 					   .stop = &fy_client_stop };
 
+	static const char *const settle[] = { "udevadm", "settle",
+					      "--timeout=60", NULL };
+	struct fy_subprocess_options so = { .timeout_s = 70,
+					    .stop = &fy_client_stop };
+	struct fy_error ignored = { .code = FY_E_NONE };
+
 	fy_live_say(j->l, "Looking at this machine and its disks");
+	/* Soon after the boot drivers may still be finding disks. */
+	(void)fy_subprocess_run(settle, &so, NULL, &ignored);
 	if (are_paths(&j->words)) {
 		io.disks = (const char *const *)j->words.items;
 		io.n_disks = j->words.n;

@@ -108,7 +108,7 @@ write_dropin(const char *keys_path, bool by_password, struct fy_error *err)
 		return -1;
 	(void)mkdir("/run/systemd/system", 0755);
 	(void)mkdir(DROPIN_DIR, 0755);
-	return fy_file_replace_at(AT_FDCWD, DROPIN_DIR "/ironferry.conf", text,
+	return fy_file_replace_at(AT_FDCWD, DROPIN_DIR "/90-live.conf", text,
 				  strlen(text), 0644, err);
 }
 

@@ -157,7 +157,10 @@ int fy_live_hardware_screen(struct fy_live *l, struct fy_error *err);
 int fy_live_tell(struct fy_live *l, const char *title,
 		 const struct fy_error *failure, struct fy_error *err);
 
-/* Put the console's interface up as p2v.ip and its kin say. */
+/* Until there is that interface (NULL: any); half a minute at most. */
+void fy_live_wait_for_port(const struct fy_live *l, const char *word);
+
+/* Put the live system's interface up as p2v.ip and its kin say. */
 int fy_live_network_from_keys(struct fy_live *l, struct fy_error *err);
 
 #endif

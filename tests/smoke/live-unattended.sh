@@ -113,7 +113,8 @@ live_late() {
 	live p2v.action=convert "p2v.config=http://127.0.0.1:$port/common.conf" \
 		"p2v.disks=$DISK" "p2v.to=vms" \
 		"p2v.pre=\"echo pre >$T/pre\"" \
-		"p2v.fail=\"echo fail >$T/failed\"" p2v.then=poweroff
+		"p2v.fail=\"echo fail >$T/failed\"" p2v.then=poweroff \
+		p2v.limit-rate=8M
 }
 live_late &
 run=$!
