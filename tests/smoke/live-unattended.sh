@@ -106,9 +106,6 @@ p2v.name=by-url
 p2v.post=printf '%s %s %s\n' "\$FY_RESULT" "\$FY_EXIT" "\$FY_NAME" >$T/post
 CONF
 # The network comes late: the web server, as the run waits for it.
-(sleep 3; exec sleep 120) &
-late=$!
-own_pid "$late"
 live_late() {
 	live p2v.action=convert "p2v.config=http://127.0.0.1:$port/common.conf" \
 		"p2v.disks=$DISK" "p2v.to=vms" \
