@@ -56,6 +56,12 @@ const struct fy_option fy_live_table[] = {
 	  .value = "DIR",
 	  .hidden = true,
 	  .help = "Write systemd-networkd's files here." },
+	{ .name = "unit-dir",
+	  .type = FY_OPT_STRING,
+	  .offset = AT(unit_dir),
+	  .value = "DIR",
+	  .hidden = true,
+	  .help = "Write what systemd is told of sshd here." },
 	{ .name = NULL },
 };
 

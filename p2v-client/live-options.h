@@ -22,7 +22,7 @@ struct fy_live_options {
 	char *cmdline, *medium, *run;
 	char *sysroot;	     /* in front of /sys, /proc and /dev, for tests */
 	char *power_command; /* run with "poweroff" or "reboot" */
-	char *allow_write, *network_dir;
+	char *allow_write, *network_dir, *unit_dir;
 
 	int action, then, then_failed;
 	char *config, *pre, *post, *fail;

@@ -26,8 +26,8 @@
 #include "common/subprocess.h"
 #include "p2v-client/live.h"
 
-#define MAX_KEYS   (256 * 1024)
-#define DROPIN_DIR "/run/systemd/system/ssh.service.d"
+#define MAX_KEYS (256 * 1024)
+#define UNIT_DIR "/run/systemd/system"
 
 /* The keys that may log in, a line each; "" when there are none. */
 static int
@@ -93,9 +93,12 @@ set_password(const char *password, struct fy_error *err)
 }
 
 static int
-write_dropin(const char *keys_path, bool by_password, struct fy_error *err)
+write_dropin(const struct fy_live *l, const char *keys_path, bool by_password,
+	     struct fy_error *err)
 {
-	fy_autofree char *text = NULL;
+	const char *units =
+		l->o->live.unit_dir != NULL ? l->o->live.unit_dir : UNIT_DIR;
+	fy_autofree char *text = NULL, *dir = NULL, *path = NULL;
 
 	text = fy_format(err,
 			 "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D "
@@ -106,10 +109,15 @@ write_dropin(const char *keys_path, bool by_password, struct fy_error *err)
 			 by_password ? "yes" : "no", keys_path);
 	if (text == NULL)
 		return -1;
-	(void)mkdir("/run/systemd/system", 0755);
-	(void)mkdir(DROPIN_DIR, 0755);
-	return fy_file_replace_at(AT_FDCWD, DROPIN_DIR "/90-live.conf", text,
-				  strlen(text), 0644, err);
+	/* Its name is none that the image has in /etc, which would win. */
+	dir = fy_format(err, "%s/ssh.service.d", units);
+	path = fy_format(err, "%s/ssh.service.d/90-live.conf", units);
+	if (dir == NULL || path == NULL)
+		return -1;
+	(void)mkdir(units, 0755);
+	(void)mkdir(dir, 0755);
+	return fy_file_replace_at(AT_FDCWD, path, text, strlen(text), 0644,
+				  err);
 }
 
 static int
@@ -184,7 +192,7 @@ start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 		return -1;
 	if (fy_file_replace_at(AT_FDCWD, path, keys, strlen(keys), 0600, err) ==
 		    -1 ||
-	    write_dropin(path, by_password, err) == -1 ||
+	    write_dropin(l, path, by_password, err) == -1 ||
 	    start_service(err) == -1)
 		return -1;
 	where = address_lines(err);

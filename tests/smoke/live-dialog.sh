@@ -34,7 +34,9 @@ see() {
 	fail "the screen never showed '$1'"
 }
 
+# A key that comes while dialog is still drawing is thrown away by it.
 keys() {
+	sleep 0.3
 	tm send-keys "$@"
 }
 

@@ -205,6 +205,42 @@ says 'is there already'
 must 0 p2v.action=inventory "p2v.disks=$DISK" p2v.name=rack7 p2v.to=hw \
 	p2v.force
 
+say "--- to be logged in to: a password for all consoles, or a key"
+mkdir "$T/bin"
+for i in systemctl chpasswd ssh-keygen; do
+	cat >"$T/bin/$i" <<-SH
+	#!/bin/sh
+	echo "$i \$*" >>"$T/called"
+	[ $i != chpasswd ] || cat >>"$T/called"
+	SH
+done
+chmod 755 "$T"/bin/*
+ssh_live() {
+	printf '%s ' "$@" >"$T/cmdline"
+	HOME=$T/home PATH=$T/bin:$PATH timeout 60 "$FY_BUILD/p2v-client" live \
+		--cmdline "$T/cmdline" --medium "$T/medium" --run "$T/run" \
+		--unit-dir "$T/units" </dev/null >"$T/out" 2>&1 || :
+}
+rm -rf "$T/run"
+ssh_live p2v.ssh=1
+says 'Password, until it is switched off: [a-z2-9]{12}$'
+password=$(sed -n 's/^Password, .*: //p' "$T/out")
+grep -qx "root:$password" "$T/called" || fail "another password was set"
+grep -q 'PermitRootLogin=yes' "$T/units/ssh.service.d/90-live.conf" ||
+	fail "root may not log in"
+grep -qx 'systemctl restart ssh.service' "$T/called" || fail "no sshd"
+ssh_live p2v.ssh
+says "Password, .*: $password\$"
+[ "$(grep -c '^chpasswd' "$T/called")" = 1 ] || fail "a second password"
+rm -rf "$T/run" "$T/called"
+ssh_live 'p2v.ssh=1 p2v.ssh-key="ssh-ed25519 AAAA me"'
+says 'with the private key'
+grep -q '^chpasswd' "$T/called" && fail "a password besides the key"
+grep -qx 'ssh-ed25519 AAAA me' "$T/run/authorized_keys" || fail "no key"
+[ "$(stat -c %a "$T/run/authorized_keys")" = 600 ] || fail "mode of the keys"
+grep -q 'PasswordAuthentication=no' "$T/units/ssh.service.d/90-live.conf" ||
+	fail "a password would be taken"
+
 say "--- two consoles: one does it, the other shows it"
 rm -rf "$T/run" "$T/ran"
 printf '%s ' p2v.action=convert "p2v.disks=$DISK" p2v.name=twice p2v.to=vms \
