@@ -93,6 +93,15 @@ $(O)/man/%.1: docs/man/%.pod
 	$(call Q,MAN)pod2man --section=1 --center='Ironferry' --release='$(VERSION)' \
 		--errors=die $< $@
 
+# --- the live image ----------------------------------------------------------
+# WIFI=1 and FIRMWARE=0 are told to it through the environment.
+$(O)/block-ro: $(B)/live-image/block-ro.o
+	$(call Q,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^
+live-image-programs: all $(O)/block-ro
+live-image: live-image-programs
+	tests/setup live
+	live-image/build --programs '$(O)' --out '$(O)/live-image'
+
 # --- installing --------------------------------------------------------------
 install: all man
 	install -d '$(DESTDIR)$(PREFIX)/bin' \
@@ -120,7 +129,7 @@ deb:
 	tests/make-deb
 
 # --- tests -------------------------------------------------------------------
-test-programs: all $(TESTS) $(FUZZ_REPLAY) man
+test-programs: all live-image-programs $(TESTS) $(FUZZ_REPLAY) man
 
 check:
 	$(MAKE) setup
@@ -152,6 +161,7 @@ clean:
 	rm -rf build build-*
 
 .PHONY: all clean man install setup demo bench deb fuzz fuzz-build \
+	live-image live-image-programs \
 	test-programs check check-unit check-smoke check-full check-asan \
 	check-tsan format
 

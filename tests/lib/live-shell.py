@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""live-shell.py SOCKET SECONDS COMMAND: run it in the root shell that listens on
+a serial line (kernel argument ironferry.shell=ttyS1); its output and status."""
+import re
+import socket
+import sys
+import time
+
+path, seconds, command = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+end = time.monotonic() + seconds
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(path)
+sock.settimeout(1)
+
+
+def read_until(pattern, seen=b""):
+    again = time.monotonic() + 5
+    while True:
+        m = re.search(pattern, seen, re.S)
+        if m:
+            return m
+        if time.monotonic() > end:
+            sys.stderr.write(seen.decode("utf-8", "replace"))
+            sys.exit("live-shell: no answer")
+        try:
+            data = sock.recv(4096)
+            if not data:
+                sys.exit("live-shell: the line is closed")
+            seen += data
+        except socket.timeout:
+            if pattern == READY and time.monotonic() > again:
+                sock.sendall(HELLO)
+                again = time.monotonic() + 5
+
+
+# No echo, no prompt, no editing; the answer differs from what was typed.
+HELLO = b"\rstty -echo; PS1= PS2= ; echo FY-READ''Y\r"
+READY = rb"FY-READY\r?\n"
+sock.sendall(HELLO)
+read_until(READY)
+time.sleep(0.2)
+sock.sendall(f"{{ {command}\n}} 2>&1; echo \"FY-EN\"D $?\r".encode()
+             .replace(b"\n", b"\r"))
+m = read_until(rb"^(.*?)FY-END (\d+)\r?\n")
+out = m.group(1).replace(b"\r\n", b"\n")
+# What an impatient hello left.
+out = re.sub(rb"FY-READY\n", b"", out)
+sys.stdout.buffer.write(out)
+sys.exit(int(m.group(2)))
