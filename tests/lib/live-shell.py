@@ -34,7 +34,8 @@ def read_until(pattern, seen=b""):
 
 
 # No echo, no prompt, no editing; the answer differs from what was typed.
-HELLO = b"\rstty -echo; PS1= PS2= ; echo FY-READ''Y\r"
+HELLO = (b"\rstty -echo; export SYSTEMD_PAGER= PAGER=cat; "
+         b"PS1= PS2= ; echo FY-READ''Y\r")
 READY = rb"FY-READY\r?\n"
 sock.sendall(HELLO)
 read_until(READY)
