@@ -13,8 +13,9 @@
 #         --memory MIB    (1024)
 #         --disk FILE[,ahci|nvme|virtio]   again for more: attached writable,
 #                         without a snapshot, so that a write would show
-#         --no-net        (a NIC e1000, id net0, whose host 10.0.2.2 is this
-#                         machine's 127.0.0.1)
+#         --no-net        (a NIC e1000, id net0, 52:54:00:77:00:01, whose host
+#                         10.0.2.2 is this machine's 127.0.0.1)
+#         --nic-at SLOT   the NIC's PCI slot (QEMU's choice)
 #         --shell         a second serial line, for live_run; the kernel argument
 #                         ironferry.shell=ttyS1 must be there (live_configure)
 #     live_run COMMAND           in a root shell there; its output and status
@@ -97,6 +98,7 @@ live_disk() {
 
 live_start() {
 	local firmware=bios memory=1024 net=1 shell='' n=0 disks=() boot=() d
+	local nic=e1000,netdev=net0,mac=52:54:00:77:00:01,romfile=
 	LIVE_CMD=(qemu-system-x86_64 -accel 'tcg,thread=multi' -cpu max -smp 2
 		-display none -nodefaults -vga std -no-reboot
 		-chardev "socket,id=ser,path=$LIVE_SERIAL,server=on,wait=off,logfile=$LIVE_LOG"
@@ -118,6 +120,7 @@ live_start() {
 			-device e1000,netdev=net0,bootindex=0)
 			net='' ;;
 		--firmware) firmware=$2 ;;
+		--nic-at) nic+=,addr=0x$(printf %x "$2") ;;
 		--memory) memory=$2 ;;
 		--disk) disks+=("$2") ;;
 		*) fail "live_start: what is '$1'?" ;;
@@ -133,7 +136,7 @@ live_start() {
 	[ -z "$shell" ] || LIVE_CMD+=(-serial
 		"unix:$T/shell.sock,server=on,wait=off")
 	[ -z "$net" ] || LIVE_CMD+=(-netdev user,id=net0
-		-device e1000,netdev=net0,romfile=)
+		-device "$nic")
 	rm -f "$LIVE_LOG" "$LIVE_SERIAL"
 	"${LIVE_CMD[@]}" "$@" </dev/null 2>"$T/qemu.log" &
 	LIVE_PID=$!
