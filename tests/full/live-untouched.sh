@@ -26,7 +26,7 @@ dirty() {
 	"$@" "$T/$fs.mounted" >/dev/null
 	mkdir -p "$T/mnt"
 	mount -o loop "$T/$fs.mounted" "$T/mnt"
-	at_exit umount "$T/mnt"
+	at_exit umount -q "$T/mnt"
 	cp -r /usr/share/common-licenses "$T/mnt/"
 	sync -f "$T/mnt"
 	date >"$T/mnt/later"
@@ -57,7 +57,7 @@ live_start --cd "$T/live.iso" --shell --no-net --disk "$T/md,virtio" \
 	--disk "$T/md2,virtio" --disk "$T/lvm,virtio"
 live_first_screen "first boot" 300
 live_run 'set -e
-	! dd if=/dev/zero of=/dev/vdc bs=4096 count=1 conv=fsync
+	if dd if=/dev/zero of=/dev/vdc bs=4096 count=1 conv=fsync; then exit 9; fi
 	for d in /dev/vda1 /dev/vdb1 /dev/vdc; do
 		/usr/lib/ironferry/allow-write $d
 	done
@@ -72,7 +72,7 @@ live_run 'set -e
 	for d in /dev/vda1 /dev/vdb1 /dev/vdc; do
 		/usr/lib/ironferry/allow-write --revoke $d
 	done
-	! dd if=/dev/zero of=/dev/vdc bs=4096 count=1 conv=fsync' ||
+	if dd if=/dev/zero of=/dev/vdc bs=4096 count=1 conv=fsync; then exit 9; fi' ||
 	fail "the array and the volume group were not made"
 live_run 'systemctl poweroff' || :
 live_wait_off 120

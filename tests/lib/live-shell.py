@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """live-shell.py SOCKET SECONDS COMMAND: run it in the root shell that listens on
 a serial line (kernel argument ironferry.shell=ttyS1); its output and status."""
+import base64
 import re
 import socket
 import sys
@@ -40,8 +41,13 @@ READY = rb"FY-READY\r?\n"
 sock.sendall(HELLO)
 read_until(READY)
 time.sleep(0.2)
-sock.sendall(f"{{ {command}\n}} 2>&1; echo \"FY-EN\"D $?\r".encode()
-             .replace(b"\n", b"\r"))
+# Encoded, in pieces: the line's editor has ideas about tabs, and a serial line
+# has no room for much at once.
+code = base64.b64encode(command.encode()).decode()
+line = f"echo {code} | base64 -d | bash 2>&1; echo \"FY-EN\"D ${{PIPESTATUS[2]}}\r"
+for i in range(0, len(line), 64):
+    sock.sendall(line[i:i + 64].encode())
+    time.sleep(0.05)
 m = read_until(rb"^(.*?)FY-END (\d+)\r?\n")
 out = m.group(1).replace(b"\r\n", b"\n")
 # What an impatient hello left.
