@@ -63,6 +63,8 @@ live_run 'set -e
 	done
 	mdadm --create /dev/md0 --run --metadata=1.2 --level=1 \
 		--raid-devices=2 --assume-clean /dev/vda1 /dev/vdb1
+	udevadm settle
+	/usr/lib/ironferry/allow-write /dev/md0
 	mkfs.ext4 -q /dev/md0
 	mdadm --manage /dev/md0 --fail /dev/vdb1
 	mdadm --stop /dev/md0
