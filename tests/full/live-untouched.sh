@@ -9,6 +9,7 @@
 # have shown a write.
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
+. "$(dirname "$0")/../lib/sshd.sh"
 . "$(dirname "$0")/../lib/live.sh"
 live_needs
 requires_loop
@@ -49,7 +50,9 @@ mkswap -q "$T/swap"
 printf S1SUSPEND | dd of="$T/swap" bs=1 seek=4086 conv=notrunc status=none
 
 live_iso
-live_configure "$T/live.iso" --timeout 1 --cmdline ironferry.shell=ttyS1
+sshd_start --root "$T"
+live_configure "$T/live.iso" --timeout 1 --inject-key "$SSHD_KEY" \
+	--cmdline ironferry.shell=ttyS1
 
 say "making the array and the volume group in the live system"
 sha256sum "$T/md" "$T/lvm" >"$T/before"
@@ -119,6 +122,17 @@ live_run '
 	[ -z "$(swapon --show)" ] || { echo "swap is on"; bad=1; }
 	! grep -E "^/dev/(sd|nvme|vd)" /proc/mounts || bad=1
 	[ -z "${bad:-}" ]' || fail "the rule of read-only disks is broken"
+say "converting all of them"
+live_run "cp /run/ironferry/medium/ironferry/id_* /root/key
+	chmod 600 /root/key
+	p2v-client convert --server root@10.0.2.2:$SSHD_PORT --identity /root/key \
+		--fingerprint $SSHD_FINGERPRINT --disk /dev/sda --disk /dev/sdb \
+		--disk /dev/sdc --disk /dev/nvme0n1 --disk /dev/vda \
+		--name all --to vms --no-inject --allow-dirty --progress none" ||
+	fail "the conversion failed"
+for f in all all-2 all-3 all-4 all-5; do
+	qemu-img check -q "$T/vms/$f.qcow2" || fail "$f.qcow2 is not whole"
+done
 live_run 'systemctl poweroff' || :
 live_wait_off 120
 sums | diff "$T/before" - || fail "disks were changed"

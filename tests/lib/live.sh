@@ -5,7 +5,8 @@
 #
 #     live_needs                 what building and booting it takes
 #     live_iso                   builds it, unless it is there and newer than its
-#                                sources: $LIVE_ISO, $LIVE_DIR
+#                                sources: $LIVE_ISO, $LIVE_DIR.  FY_LIVE_LEVEL=1
+#                                compresses less, for working on it
 #     live_configure OUT ARGS    live-image/configure of $LIVE_ISO
 #     live_start OPTIONS [-- QEMU ARGS]
 #         --cd ISO | --usb FILE | --pxe DIR   what it boots from
@@ -55,7 +56,8 @@ live_iso() {
 		return 0
 	fi
 	"$FY_TOP/live-image/build" --programs "$FY_BUILD" --out "$LIVE_DIR" \
-		--cache "$FY_CACHE" "$@" || fail "the live image was not built"
+		--cache "$FY_CACHE" ${FY_LIVE_LEVEL:+--level "$FY_LIVE_LEVEL"} "$@" ||
+		fail "the live image was not built"
 	say "live image built in $((SECONDS - start)) s"
 }
 

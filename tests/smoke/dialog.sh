@@ -11,6 +11,7 @@
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/sshd.sh"
+. "$(dirname "$0")/../lib/terminal.sh"
 requires_root
 requires tmux dialog qemu-img mke2fs sfdisk openssl jq unshare python3
 requires_built p2v-client v2v-server used-blocks
@@ -18,16 +19,6 @@ unshare -m true 2>/dev/null || skip "mount namespaces cannot be made here"
 
 DISK=$T/disk.img
 PASSWORD='right, and with spaces'
-
-# A server for each terminal: one that ends may outlive its socket's use.
-TERMINAL=0
-tm() {
-	tmux -S "$T/tmux$TERMINAL" -f /dev/null "$@"
-}
-
-screen() {
-	tm capture-pane -p
-}
 
 # start ENV... -- ARGS...: the dialog in a fresh terminal; its exit status
 # goes to $T/status.
@@ -45,30 +36,7 @@ start() {
 			--known-hosts "$T/known" "$@"
 		printf '\necho $? >%q\nsleep 300\n' "$T/status"
 	} >"$T/run"
-	tm kill-server 2>/dev/null || :
-	TERMINAL=$((TERMINAL + 1))
-	tm new-session -d -x 80 -y 24 "bash $T/run"
-}
-
-shows() {
-	screen | grep -qE -- "$1"
-}
-
-# see PATTERN: until the screen shows it.
-see() {
-	wait_for "${2:-30}" shows "$1" && return 0
-	screen >&2
-	fail "the screen never showed '$1'"
-}
-
-keys() {
-	tm send-keys "$@"
-}
-
-# Empty the field and type.
-type_over() {
-	keys C-u
-	keys -l -- "$1"
+	terminal_start "$T/run"
 }
 
 ended() {
@@ -133,7 +101,7 @@ compare() {
 	PY
 }
 
-at_exit eval 'tm kill-server 2>/dev/null'
+
 make_disk
 start_server
 

@@ -9,42 +9,13 @@
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/sshd.sh"
+. "$(dirname "$0")/../lib/terminal.sh"
 requires_root
 requires tmux dialog qemu-img mke2fs sfdisk ssh-keygen jq losetup
 requires_built p2v-client v2v-server used-blocks
 requires_loop
 
 DISK=$T/disk.img
-TERMINAL=0
-tm() {
-	tmux -S "$T/tmux$TERMINAL" -f /dev/null "$@"
-}
-
-screen() {
-	tm capture-pane -p
-}
-
-shows() {
-	screen | grep -qE -- "$1"
-}
-
-see() {
-	wait_for "${2:-30}" shows "$1" && return 0
-	screen >&2
-	fail "the screen never showed '$1'"
-}
-
-# A key that comes while dialog is still drawing is thrown away by it.
-keys() {
-	sleep 0.3
-	tm send-keys "$@"
-}
-
-type_over() {
-	keys C-u
-	keys -l -- "$1"
-}
-
 # save NAME: the screen as text.  This run's directory gives way to another of
 # the same length, so that the frames stay straight.
 save() {
@@ -58,13 +29,6 @@ save() {
 	screen | sed -e "s|$T|$place|g" -e "s|$cut|${place:0:${#cut}}|g" \
 		-e 's/ *$//' \
 		>"$FY_TOP/docs/screens/$1.txt"
-}
-
-# choose LETTER: the menu's next entry that begins so, and Enter.
-choose() {
-	keys -l -- "$1"
-	sleep 0.3
-	keys Enter
 }
 
 # The entry "ssh" is there where this machine has sshd and systemd.
@@ -103,10 +67,7 @@ start() {
 			--power-command "$T/power" --allow-write "$T/allow"
 		printf '\necho $? >%q\nsleep 300\n' "$T/status"
 	} >"$T/script"
-	tm kill-server 2>/dev/null || :
-	TERMINAL=$((TERMINAL + 1))
-	tm new-session -d -x 80 -y 24 "bash $T/script"
-	at_exit tmux -S "$T/tmux$TERMINAL" kill-server
+	terminal_start "$T/script"
 }
 
 make_disk() {
