@@ -133,6 +133,18 @@ was_chosen(const struct fy_dialog *d, const char *path)
 	return false;
 }
 
+/* Why this disk is no source besides being in use, or NULL. */
+static const char *
+why_excluded(const struct fy_dialog *d, const char *name)
+{
+	size_t i;
+
+	for (i = 0; name != NULL && i < d->n_excluded; i++)
+		if (strcmp(d->excluded[i].name, name) == 0)
+			return d->excluded[i].why;
+	return NULL;
+}
+
 /* Disks that may soon be gone come first. */
 static int
 append_failing(char **text, const struct fy_machine *m, struct fy_error *err)
@@ -145,16 +157,6 @@ append_failing(char **text, const struct fy_machine *m, struct fy_error *err)
 			   m->disks[i].path) == -1)
 			return -1;
 	return 0;
-/* Why this disk is no source besides being in use, or NULL. */
-static const char *
-why_excluded(const struct fy_dialog *d, const char *name)
-{
-	size_t i;
-
-	for (i = 0; name != NULL && i < d->n_excluded; i++)
-		if (strcmp(d->excluded[i].name, name) == 0)
-			return d->excluded[i].why;
-	return NULL;
 }
 
 /* The items of the list, and the disks that are not in it. */

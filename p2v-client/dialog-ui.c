@@ -156,6 +156,19 @@ add_size(struct fy_strings *args, const char *text, size_t more,
 	return fy_strings_add(args, WIDTH, err);
 }
 
+/* Rows of a list of 'n'; dialog's own choice (0) fills the screen with empty
+ * ones, so it is for lists that must scroll. */
+static int
+add_list_rows(struct fy_strings *args, const char *text, size_t n,
+	      struct fy_error *err)
+{
+	char rows[24];
+
+	snprintf(rows, sizeof(rows), "%zu",
+		 n + 6 + text_rows(text) <= MAX_HEIGHT ? n : 0);
+	return fy_strings_add(args, rows, err);
+}
+
 /* What most screens are: a box of a kind, with a text and 'rows' more rows. */
 struct screen {
 	const char *title, *text;
@@ -180,17 +193,6 @@ open_screen(struct fy_ui *ui, struct fy_strings *args, const struct screen *s,
 	    add_text(ui, args, s->text, err) == -1)
 		return -1;
 	return add_size(args, s->text, s->rows, err);
-/* Rows of a list of 'n'; dialog's own choice (0) fills the screen with empty
- * ones, so it is for lists that must scroll. */
-static int
-add_list_rows(struct fy_strings *args, const char *text, size_t n,
-	      struct fy_error *err)
-{
-	char rows[24];
-
-	snprintf(rows, sizeof(rows), "%zu",
-		 n + 6 + text_rows(text) <= MAX_HEIGHT ? n : 0);
-	return fy_strings_add(args, rows, err);
 }
 
 /* --- running --------------------------------------------------------------- */
@@ -481,14 +483,6 @@ fy_ui_menu(struct fy_ui *ui, const char *title, const char *text,
 	size_t i;
 
 	if (open_screen(ui, &args, &s, err) == 0 &&
-	    fy_strings_add(&args, "0", err) == 0 &&
-	if (begin(ui, &args, title, err) == 0 &&
-	    add_labels(&args, labels, false, err) == 0 &&
-	    fy_strings_add(&args, "--default-item", err) == 0 &&
-	    add_text(ui, &args, items[*ret].tag, err) == 0 &&
-	    fy_strings_add(&args, "--menu", err) == 0 &&
-	    add_text(ui, &args, text, err) == 0 &&
-	    add_size(&args, text, n + 6, err) == 0 &&
 	    add_list_rows(&args, text, n, err) == 0 &&
 	    add_items(ui, &args, items, n, false, err) == 0)
 		answer = run(ui, &args, &chosen, err);

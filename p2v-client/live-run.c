@@ -30,7 +30,8 @@
 struct ticker {
 	struct fy_live *l;
 	const char *phase;
-	double told; /* seconds since the start */
+	double told;  /* seconds since the start */
+	bool waiting; /* for a new connection */
 };
 
 static void
@@ -53,10 +54,17 @@ tell_progress(void *ctx, const struct fy_progress_view *v)
 
 	if (v->phase == NULL || v->phase[0] == '\0' ||
 	    (t->phase != NULL && strcmp(t->phase, v->phase) == 0 &&
+	     t->waiting == (v->retry_in > 0) &&
 	     v->seconds - t->told < LINE_EVERY_S))
 		return;
 	t->phase = v->phase;
 	t->told = v->seconds;
+	t->waiting = v->retry_in > 0;
+	if (t->waiting) {
+		fy_live_say(t->l, "%s: no connection; the next try is in %u s",
+			    v->phase, v->retry_in);
+		return;
+	}
 	if (v->total == 0) {
 		fy_live_say(t->l, "%s ...", v->phase);
 		return;

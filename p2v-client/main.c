@@ -70,6 +70,11 @@ static const struct fy_command commands[] = {
 	  .summary = "show hardware, disks and systems of this machine",
 	  .options = fy_client_inventory_table,
 	  .run = fy_client_inventory },
+	{ .name = "live",
+	  .arguments = "",
+	  .summary = "the live system's menu and unattended runs",
+	  .options = fy_live_table,
+	  .run = fy_client_live },
 	{ .name = "backup",
 	  .arguments = "",
 	  .summary = "back this machine up into a repository",
@@ -82,11 +87,6 @@ static const struct fy_command commands[] = {
 	  .arguments = "add|list|remove",
 	  .summary = "back this machine up at set times",
 	  .not_yet = NOT_YET },
-	{ .name = "live",
-	  .arguments = "",
-	  .summary = "the live system's menu and unattended runs",
-	  .options = fy_live_table,
-	  .run = fy_client_live },
 	{ .name = NULL },
 };
 
