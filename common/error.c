@@ -29,6 +29,7 @@ static const char *const names[FY_E_CODES] = {
 	[FY_E_CONNECTION] = "connection",
 	[FY_E_CHILD] = "child",
 	[FY_E_DIFFERENT] = "different",
+	[FY_E_UNREADABLE] = "unreadable",
 };
 
 int

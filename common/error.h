@@ -33,6 +33,7 @@ enum fy_error_code {
 	FY_E_CONNECTION, /* the peer or the network went away */
 	FY_E_CHILD,	 /* a subprocess failed */
 	FY_E_DIFFERENT,	 /* verification found a difference */
+	FY_E_UNREADABLE, /* a disk has sectors that can't be read */
 	FY_E_CODES	 /* the number of codes */
 };
 

@@ -150,6 +150,16 @@ fy_volume_data(struct fy_volume *v, struct fy_extents *ret,
 	return 0;
 }
 
+int
+fy_volume_reopen(struct fy_volume *v, struct fy_error *err)
+{
+	if (v->ops->reopen == NULL)
+		return 0;
+	if (v->ops->reopen(v->handle, err) == -1)
+		return fy_error_prefix(err, "%s", v->name);
+	return 0;
+}
+
 /* --- a file or block device --------------------------------------------- */
 
 #define DIRECT_ALIGN 4096u
@@ -159,6 +169,7 @@ struct path_volume {
 	int fd;
 	bool direct;
 	bool regular;
+	uint32_t align; /* what O_DIRECT asks of offsets and lengths */
 	uint64_t size_bytes;
 };
 
@@ -176,10 +187,10 @@ path_pread_direct(struct path_volume *p, void *buf, size_t len, uint64_t offset,
 		return fy_error_nomem(err);
 	}
 	while (len > 0) {
-		start = fy_align_down(offset, DIRECT_ALIGN);
+		start = fy_align_down(offset, p->align);
 		skip = (size_t)(offset - start);
 		n = (size_t)fy_min_u64(len, BOUNCE_BYTES - skip);
-		end = fy_align_up(offset + n, DIRECT_ALIGN);
+		end = fy_align_up(offset + n, p->align);
 		end = fy_min_u64(end, p->size_bytes);
 		if (fy_fd_pread_full(p->fd, bounce, (size_t)(end - start),
 				     start, err) == -1)
@@ -257,20 +268,6 @@ path_close(void *handle)
 	free(p);
 }
 
-static const struct fy_volume_ops path_ops_ro = {
-	.pread = path_pread,
-	.data = path_data,
-	.close = path_close,
-};
-
-static const struct fy_volume_ops path_ops_rw = {
-	.pread = path_pread,
-	.pwrite = path_pwrite,
-	.flush = path_flush,
-	.data = path_data,
-	.close = path_close,
-};
-
 /* Find out size and sector size; 'st' is of the open descriptor. */
 static int
 path_measure(struct path_volume *p, const struct stat *st,
@@ -278,6 +275,7 @@ path_measure(struct path_volume *p, const struct stat *st,
 {
 	int sector = 0;
 
+	p->align = DIRECT_ALIGN;
 	if (S_ISREG(st->st_mode)) {
 		p->regular = true;
 		p->size_bytes = (uint64_t)st->st_size;
@@ -294,10 +292,61 @@ path_measure(struct path_volume *p, const struct stat *st,
 	if (ioctl(p->fd, BLKSSZGET, &sector) == -1)
 		return fy_error_set(err, FY_E_IO, errno,
 				    "cannot ask for its sector size");
+	if (sector >= 512 && (uint32_t)sector < DIRECT_ALIGN)
+		p->align = (uint32_t)sector;
 	if (*sector_bytes == 0)
 		*sector_bytes = (uint32_t)sector;
 	return 0;
 }
+
+/* By the descriptor, for the path may be another device's by now.  Where /proc
+ * is missing, the old one does. */
+static int
+path_reopen(void *handle, struct fy_error *err)
+{
+	struct path_volume *p = handle, now = { .fd = -1 };
+	int mode = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+	fy_autofd int fd = -1;
+	uint32_t sector = 0;
+	struct stat st;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", p->fd);
+	if (p->direct)
+		mode |= O_DIRECT;
+	fd = open(path, mode);
+	if (fd == -1 && (errno == ENOENT || errno == EACCES))
+		return 0;
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return fy_error_set(err, FY_E_IO, errno,
+				    "it can't be opened any more");
+	now.fd = fd;
+	if (path_measure(&now, &st, &sector, err) == -1)
+		return -1;
+	if (now.size_bytes != p->size_bytes)
+		return fy_error_set(err, FY_E_IO, 0,
+				    "it has %llu bytes now, not %llu as before",
+				    (unsigned long long)now.size_bytes,
+				    (unsigned long long)p->size_bytes);
+	close(p->fd);
+	p->fd = fy_steal_fd(&fd);
+	return 0;
+}
+
+static const struct fy_volume_ops path_ops_ro = {
+	.pread = path_pread,
+	.data = path_data,
+	.reopen = path_reopen,
+	.close = path_close,
+};
+
+static const struct fy_volume_ops path_ops_rw = {
+	.pread = path_pread,
+	.pwrite = path_pwrite,
+	.flush = path_flush,
+	.data = path_data,
+	.close = path_close,
+};
 
 int
 fy_volume_open_path(const char *path, enum fy_volume_flags flags,

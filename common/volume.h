@@ -31,6 +31,8 @@ struct fy_volume_ops {
 	/* Append the ranges of [0, size) that may hold something other than
 	 * zeros.  NULL: all of it. */
 	int (*data)(void *handle, struct fy_extents *ret, struct fy_error *err);
+	/* See fy_volume_reopen; NULL: nothing to do. */
+	int (*reopen)(void *handle, struct fy_error *err);
 	void (*close)(void *handle); /* frees the handle; NULL: nothing */
 };
 
@@ -64,11 +66,20 @@ int fy_volume_flush(struct fy_volume *v, struct fy_error *err);
 int fy_volume_data(struct fy_volume *v, struct fy_extents *ret,
 		   struct fy_error *err);
 
+/*
+ * Open what is behind the volume once more, by the same descriptor: after a
+ * failed read the kernel keeps reading in small pieces for one that was open
+ * then.  FY_E_IO when it has gone, or has another size than before; the volume
+ * stays as it was then.  No pread may run meanwhile.  A writable volume, and
+ * one that has nothing to open, is left alone.
+ */
+int fy_volume_reopen(struct fy_volume *v, struct fy_error *err);
+
 enum fy_volume_flags {
 	FY_VOLUME_WRITABLE = 1,
 	/* For a sequential reader of a block device: O_DIRECT.  Buffers,
 	 * offsets and lengths of preads are then bounced if not aligned to
-	 * 4096. */
+	 * 4096, rounded outwards to whole sectors of the device. */
 	FY_VOLUME_DIRECT = 2,
 	/* Open a device that is in use (mounted) all the same. */
 	FY_VOLUME_SHARED = 4,
