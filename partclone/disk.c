@@ -21,9 +21,13 @@
 #include "partclone/gap.h"
 #include "partclone/signature.h"
 #include "partclone/table.h"
+#include "partclone/tolerant.h"
 
 struct build {
 	struct fy_volume *disk;
+	struct fy_volume *look; /* for tables and signatures: 'disk', or a view
+				   of it that reads on where it can't */
+	struct fy_lost_sectors lost;
 	const struct fy_disk_map_options *options;
 	struct fy_table *table;
 	struct fy_disk_map *map;
@@ -156,6 +160,24 @@ make_gap(const struct build *b, uint64_t start, uint64_t length)
 	};
 }
 
+/* A signature that can't be looked for is no reason to leave anything out. */
+static int
+append_gap(struct build *b, struct fy_gap *gap, uint64_t *ret_skipped,
+	   struct fy_error *err)
+{
+	uint64_t lost = b->lost.n;
+	struct fy_extents_mark mark;
+
+	fy_extents_take_mark(b->map->used, &mark);
+	if (fy_gap_append(b->look, gap, b->map->used, ret_skipped, err) == -1)
+		return -1;
+	if (b->lost.n == lost)
+		return 0;
+	fy_extents_cut(b->map->used, &mark);
+	gap->whole = true;
+	return fy_gap_append(b->look, gap, b->map->used, ret_skipped, err);
+}
+
 /* Account for [start, start + length), which lies in no volume. */
 static int
 do_gap(struct build *b, uint64_t start, uint64_t length, struct fy_error *err)
@@ -167,8 +189,7 @@ do_gap(struct build *b, uint64_t start, uint64_t length, struct fy_error *err)
 	if (length == 0 || b->probe_only)
 		return 0;
 	v = add_volume(b, start, length, "gap", err);
-	if (v == NULL ||
-	    fy_gap_append(b->disk, &gap, b->map->used, &skipped, err) == -1)
+	if (v == NULL || append_gap(b, &gap, &skipped, err) == -1)
 		return -1;
 	v->used_bytes = length - skipped;
 	v->how = skipped > 0 ? FY_HOW_SKIPPED : FY_HOW_WHOLE;
@@ -193,7 +214,7 @@ do_tail(struct build *b, size_t index, uint64_t fs_bytes, struct fy_error *err)
 
 	if (length == 0)
 		return 0;
-	if (fy_gap_append(b->disk, &gap, b->map->used, &skipped, err) == -1)
+	if (append_gap(b, &gap, &skipped, err) == -1)
 		return -1;
 	if (skipped == 0) {
 		v->used_bytes += length;
@@ -294,9 +315,43 @@ take_map(struct build *b, size_t index, struct fy_volume *part,
 	return do_tail(b, index, result.bytes, err);
 }
 
+/* All of it, for what would say more can't be read. */
+static int
+take_unsure(struct build *b, size_t index, const char *what, const char *why,
+	    struct fy_error *err)
+{
+	char note[400];
+
+	snprintf(note, sizeof(note),
+		 "%s can't be read, so all of it is copied%s%s", what,
+		 why[0] != '\0' ? ": " : "", why);
+	if (warn(b, err, "%s: %s", b->map->volumes[index].path, note) == -1)
+		return -1;
+	return take_whole(b, index, note, err);
+}
+
+static int
+take_readable_map(struct build *b, size_t index, struct fy_volume *part,
+		  const struct fy_fs_info *info, struct fy_error *err)
+{
+	struct fy_error why = { 0 };
+	struct fy_extents_mark mark;
+
+	fy_extents_take_mark(b->map->used, &mark);
+	if (take_map(b, index, part, info, &why) == 0)
+		return 0;
+	if (!b->options->rescue || why.code != FY_E_IO) {
+		*err = why;
+		return -1;
+	}
+	fy_extents_cut(b->map->used, &mark);
+	return take_unsure(b, index, "its map of used blocks", why.msg, err);
+}
+
+/* 'lost': what lies there may be more than 'info' knows. */
 static int
 take_volume(struct build *b, size_t index, struct fy_volume *part,
-	    const struct fy_fs_info *info, struct fy_error *err)
+	    const struct fy_fs_info *info, bool lost, struct fy_error *err)
 {
 	struct fy_disk_volume *v = &b->map->volumes[index];
 	const char *by_type = v->type != NULL ? reason_by_type(v->type) : NULL;
@@ -309,8 +364,11 @@ take_volume(struct build *b, size_t index, struct fy_volume *part,
 		r = take_whole(b, index, "asked for", err);
 	else if (by_type != NULL)
 		r = take_whole(b, index, by_type, err);
+	else if (lost)
+		r = take_unsure(b, index, "a sector that tells what it is", "",
+				err);
 	else
-		r = take_map(b, index, part, info, err);
+		r = take_readable_map(b, index, part, info, err);
 	if (r == 0)
 		fy_progress_add(b->options->progress, length, 0);
 	return r;
@@ -322,19 +380,23 @@ do_volume(struct build *b, size_t index, struct fy_error *err)
 {
 	struct fy_disk_volume *v = &b->map->volumes[index];
 	fy_autovolume struct fy_volume *part = NULL;
+	fy_autovolume struct fy_volume *look = NULL;
 	struct fy_error failure = { 0 };
+	uint64_t lost = b->lost.n;
 	char path[32];
 	struct fy_fs_info info;
 
 	snprintf(path, sizeof(path), "%s", v->path);
 	if (fy_volume_slice(b->disk, v->start, v->length, path, &part, err) ==
 		    -1 ||
-	    fy_fs_identify(part, &info, err) == -1 ||
+	    fy_volume_slice(b->look, v->start, v->length, path, &look, err) ==
+		    -1 ||
+	    fy_fs_identify(look, &info, err) == -1 ||
 	    describe(v, &info, err) == -1)
 		return -1;
 	if (b->probe_only)
 		return 0;
-	if (take_volume(b, index, part, &info, &failure) == 0)
+	if (take_volume(b, index, part, &info, b->lost.n > lost, &failure) == 0)
 		return 0;
 	*err = failure;
 	if (failure.code == FY_E_DIRTY || failure.code == FY_E_UNSUPPORTED)
@@ -393,7 +455,7 @@ find_owner(struct build *b, const struct fy_fs_info *info, const char **ret,
 	size_t i, n;
 
 	*ret = NULL;
-	if (fy_signatures_find(b->disk, hits, &n, err) == -1)
+	if (fy_signatures_find(b->look, hits, &n, err) == -1)
 		return -1;
 	for (i = 0; i < n && *ret == NULL; i++) {
 		const struct fy_signature *s = hits[i].signature;
@@ -410,18 +472,32 @@ find_owner(struct build *b, const struct fy_fs_info *info, const char **ret,
 	return 0;
 }
 
+static int
+distrust_lost(struct build *b, const char *what, struct fy_error *err)
+{
+	return fy_table_distrust(b->table, err,
+				 "a sector that may hold a %s can't be read "
+				 "(at byte %llu)",
+				 what, (unsigned long long)b->lost.first);
+}
+
 /* Decide whether the table holds, or the disk is one volume. */
 static int
 settle_table(struct build *b, bool *ret_is_one, struct fy_error *err)
 {
 	struct fy_table *t = b->table;
 	struct fy_fs_info info;
+	uint64_t lost = b->lost.n;
 	const char *owner;
 
 	*ret_is_one = t->kind == FY_TABLE_NONE;
+	/* A GPT has two copies with checksums; nothing else has. */
+	if (lost > 0 && t->kind != FY_TABLE_GPT &&
+	    distrust_lost(b, "partition table", err) == -1)
+		return -1;
 	if (*ret_is_one)
 		return 0;
-	if (fy_fs_identify(b->disk, &info, err) == -1 ||
+	if (fy_fs_identify(b->look, &info, err) == -1 ||
 	    find_owner(b, &info, &owner, err) == -1)
 		return -1;
 	if (t->n_partitions == 0 && t->kind == FY_TABLE_MBR && owner != NULL &&
@@ -430,7 +506,8 @@ settle_table(struct build *b, bool *ret_is_one, struct fy_error *err)
 		return 0;
 	}
 	if (owner == NULL)
-		return 0;
+		return b->lost.n == lost ? 0
+					 : distrust_lost(b, "signature", err);
 	return fy_table_distrust(t, err,
 				 "the disk carries a partition table and the "
 				 "signature of %s on the whole disk",
@@ -510,7 +587,7 @@ build(struct build *b, struct fy_error *err)
 {
 	bool is_one;
 
-	if (fy_table_read(b->disk, &b->table, err) == -1 ||
+	if (fy_table_read(b->look, &b->table, err) == -1 ||
 	    settle_table(b, &is_one, err) == -1 ||
 	    fill_header(b, is_one, err) == -1)
 		return -1;
@@ -536,8 +613,10 @@ run(struct fy_volume *disk, const struct fy_disk_map_options *options,
 {
 	static const struct fy_disk_map_options defaults;
 	FY_AUTO(disk_map) struct fy_disk_map *m = calloc(1, sizeof(*m));
+	fy_autovolume struct fy_volume *view = NULL;
 	struct build b = {
 		.disk = disk,
+		.look = disk,
 		.options = options != NULL ? options : &defaults,
 		.map = m,
 		.probe_only = probe_only,
@@ -549,6 +628,11 @@ run(struct fy_volume *disk, const struct fy_disk_map_options *options,
 	m->used = fy_extents_new(err);
 	if (m->used == NULL)
 		return -1;
+	if (b.options->rescue) {
+		if (fy_tolerant_view(disk, &b.lost, &view, err) == -1)
+			return -1;
+		b.look = view;
+	}
 	r = build(&b, err);
 	fy_table_free(b.table);
 	if (r == -1)

@@ -58,6 +58,10 @@ struct fy_disk_map {
 struct fy_disk_map_options {
 	bool allow_dirty; /* a dirty filesystem is copied whole */
 	bool all_gaps;
+	/* A sector that can't be read ends nothing: where it may have held a
+	 * table, a signature or a map, what that is about is copied whole, and
+	 * a warning says so. */
+	bool rescue;
 	const char *const *whole; /* volumes ("p2") to copy whole, n_whole */
 	size_t n_whole;
 	struct fy_log *log;
