@@ -44,6 +44,7 @@ static const struct type_rule rules[FY_WIRE_TYPES] = {
 	[FY_WIRE_DONE] = { "DONE", 2, 8u << 20, 1 },
 	[FY_WIRE_ERROR] = { "ERROR", 2, 64u << 10, 1 },
 	[FY_WIRE_BEAT] = { "BEAT", 0, 0, 1 },
+	[FY_WIRE_UNREADABLE] = { "UNREADABLE", 2, 64u << 10, 1 },
 };
 
 void

@@ -20,6 +20,8 @@
 #define FY_WIRE_WINDOW_BYTES (256u << 20) /* raw, unacknowledged */
 #define FY_WIRE_CHECK_UNITS  4096u
 #define FY_WIRE_CHECK_FRAMES 16u
+#define FY_WIRE_BAD_RANGES   65536u /* of a disk, in all its UNREADABLE */
+#define FY_WIRE_BAD_FILES    1000u  /* of a disk */
 #define FY_WIRE_BEAT_MS	     10000
 #define FY_WIRE_SILENCE_MS   60000
 
@@ -40,6 +42,7 @@ enum fy_wire_type {
 	FY_WIRE_DONE,
 	FY_WIRE_ERROR,
 	FY_WIRE_BEAT,
+	FY_WIRE_UNREADABLE,
 	FY_WIRE_TYPES
 };
 

@@ -285,7 +285,7 @@ all_warnings(const struct fy_session *s, const json_t *report)
 
 static int
 make_done(struct fy_session *s, const json_t *report, json_t *files,
-	  uint64_t stored, struct fy_error *err)
+	  uint64_t stored, uint64_t lost, struct fy_error *err)
 {
 	fy_autofree char *name = fy_format(err, "%s.xml", s->job->name);
 	fy_autofree char *xml = NULL;
@@ -294,9 +294,11 @@ make_done(struct fy_session *s, const json_t *report, json_t *files,
 	xml = name == NULL ? NULL : final_path(s, name, err);
 	if (xml == NULL)
 		return -1;
-	s->done = json_pack("{s:s, s:O, s:I, s:o, s:O, s:s}", "result", "done",
-			    "files", files, "stored_bytes", (json_int_t)stored,
-			    "warnings", all_warnings(s, report), "report",
+	s->done = json_pack("{s:s, s:O, s:I, s:I, s:o, s:O, s:s}", "result",
+			    "done", "files", files, "stored_bytes",
+			    (json_int_t)stored, "unreadable_bytes",
+			    (json_int_t)lost, "warnings",
+			    all_warnings(s, report), "report",
 			    report != NULL ? (json_t *)(uintptr_t)report : null,
 			    "xml", xml);
 	return s->done == NULL ? fy_error_nomem(err) : 0;
@@ -304,7 +306,7 @@ make_done(struct fy_session *s, const json_t *report, json_t *files,
 
 static int
 write_report(struct fy_session *s, const json_t *report, json_t *disks,
-	     struct fy_error *err)
+	     json_t *lost, struct fy_error *err)
 {
 	fy_autojson json_t *r = json_deep_copy(s->done);
 	time_t now = time(NULL);
@@ -317,6 +319,7 @@ write_report(struct fy_session *s, const json_t *report, json_t *disks,
 	    json_object_set_new(r, "name", json_string(s->job->name)) == -1 ||
 	    json_object_set_new(r, "finished", json_string(stamp)) == -1 ||
 	    json_object_set(r, "disks", disks) == -1 ||
+	    json_object_set(r, "unreadable", lost) == -1 ||
 	    json_object_set_new(r, "injection",
 				report != NULL ? json_deep_copy(report)
 					       : json_null()) == -1)
@@ -344,18 +347,20 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	fy_autojson json_t *images = NULL;
 	fy_autojson json_t *others = NULL;
 	fy_autojson json_t *files = NULL;
-	uint64_t stored = 0;
+	fy_autojson json_t *lost = NULL;
+	uint64_t stored = 0, lost_bytes = 0;
 
 	fy_progress_phase(&s->progress, "commit", 0);
 	if (complete_machine(s, inject_report, systems, &m, err) == -1 ||
 	    emit_all(s, m, err) == -1)
 		return -1;
 	warn_unsearchable(s);
-	if (disk_reports(s, &disks, &stored, err) == -1 ||
+	if (fy_session_report_lost(s, &lost, &lost_bytes, err) == -1 ||
+	    disk_reports(s, &disks, &stored, err) == -1 ||
 	    file_list(s, &images, &others, &files, err) == -1 ||
-	    make_done(s, inject_report, files, stored, err) == -1 ||
+	    make_done(s, inject_report, files, stored, lost_bytes, err) == -1 ||
 	    write_machine(s, m, err) == -1 ||
-	    write_report(s, inject_report, disks, err) == -1 ||
+	    write_report(s, inject_report, disks, lost, err) == -1 ||
 	    fy_json_write_at(s->dir->jobfd, "done.json", s->done, err) == -1 ||
 	    fy_file_replace_at(s->dir->jobfd, FY_UNHEARD, "", 0, 0600, err) ==
 		    -1 ||

@@ -91,10 +91,12 @@ admit(struct receiver *r, const struct fy_wire_header *h, struct fy_error *err)
 	if (h->type == FY_WIRE_FINISH)
 		return 0;
 	if (h->type != FY_WIRE_UNIT && h->type != FY_WIRE_ZERO &&
-	    h->type != FY_WIRE_CHECK)
+	    h->type != FY_WIRE_CHECK && h->type != FY_WIRE_UNREADABLE)
 		return not_allowed(h, "it is not allowed here", err);
 	if (h->disk >= s->n_disks)
 		return not_allowed(h, "there is no such disk", err);
+	if (h->type == FY_WIRE_UNREADABLE)
+		return 0;
 	if (h->number >= s->disks[h->disk].units)
 		return not_allowed(h, "it is behind the disk's end", err);
 	if (h->type == FY_WIRE_UNIT)
@@ -127,7 +129,7 @@ rx_produce(void *ctx, void *job, struct fy_error *err)
 	if (got == -1 || admit(r, &j->h, err) == -1)
 		return -1;
 	r->ended = j->h.type == FY_WIRE_FINISH;
-	/* FINISH's limit is CHECK's, a unit's was compared with the disk's. */
+	/* The limit of FINISH and UNREADABLE is CHECK's, a unit's was compared with the disk's. */
 	return fy_link_payload(&r->s->link, &j->h, j->payload, err) == -1 ? -1
 									  : 1;
 }
@@ -466,6 +468,10 @@ rx_consume(void *ctx, void *job, struct fy_error *err)
 		return receive_zero(r->s, j, err);
 	case FY_WIRE_CHECK:
 		return receive_check(r->s, j, err);
+	case FY_WIRE_UNREADABLE:
+		return fy_session_unreadable(r->s, j->h.disk,
+					     (const char *)j->payload,
+					     j->h.length, err);
 	default:
 		return receive_finish(r->s, j, err);
 	}
@@ -513,7 +519,7 @@ make_jobs(uint32_t unit_bytes, size_t n, void **jobs, struct fy_error *err)
 	size_t room = FY_DIGEST_BYTES + unit_bytes;
 	size_t i;
 
-	/* FINISH and CHECK are at most CHECK_BYTES long. */
+	/* FINISH, UNREADABLE and CHECK are at most CHECK_BYTES long. */
 	if (room < CHECK_BYTES)
 		room = CHECK_BYTES;
 	for (i = 0; i < n; i++) {

@@ -261,6 +261,7 @@ session_release(struct fy_session *s)
 	for (i = 0; i < s->n_disks; i++) {
 		fy_sink_free(s->disks[i].sink);
 		free(s->disks[i].file);
+		fy_session_lost_free(s->disks[i].lost);
 	}
 	fy_journal_close(s->journal);
 	json_decref(s->pins);

@@ -7,6 +7,7 @@
  *   serve.c           the course of the protocol
  *   serve-prepare.c   JOB: role, place, lock, journal, undo of a cut injection
  *   serve-receive.c   CHECK, UNIT, ZERO to FINISH, through the pipeline
+ *   serve-unreadable.c what the client could not read
  *   serve-durable.c   batches: sync, journal, sync, ACK, in a thread
  *   serve-finish.c    tables, verification, injection
  *   serve-commit.c    definitions, report, commit
@@ -39,9 +40,12 @@ struct fy_session_disk {
 	unsigned window_bits;
 	struct fy_sink *sink;	/* NULL before and after the transfer */
 	unsigned char *covered; /* a bit for each unit: answered 1 or sent */
+	struct fy_session_lost *lost; /* what the client could not read, or
+					 NULL */
 };
 
 struct fy_batch;
+struct fy_session_lost;
 
 struct fy_session {
 	const struct fy_serve_options *options;
@@ -95,6 +99,17 @@ int fy_session_inventory(struct fy_session *s, const json_t *job,
 
 /* Receive to FINISH, checked for completeness. */
 int fy_session_receive(struct fy_session *s, struct fy_error *err);
+
+/* UNREADABLE: 'text' is its payload.  FY_E_PROTOCOL, FY_E_FORMAT. */
+int fy_session_unreadable(struct fy_session *s, unsigned disk, const char *text,
+			  size_t len, struct fy_error *err);
+void fy_session_lost_free(struct fy_session_lost *l);
+/*
+ * Write NAME.job/diskN.map of each disk that has something unreadable, warn of
+ * it, and give what the report says, an array (empty: nothing), and the sum.
+ */
+int fy_session_report_lost(struct fy_session *s, json_t **ret,
+			   uint64_t *ret_bytes, struct fy_error *err);
 
 /* From the last unit to the commit; sets s->done.  FY_E_DIFFERENT when the
  * verification found a difference: what differs is forgotten, so that the same
