@@ -7,6 +7,7 @@
 #include "common/volume.h"
 #include "p2v-client/convert.h"
 #include "p2v-client/known.h"
+#include "p2v-client/rescue.h"
 #include "p2v-client/unchanged.h"
 #include "p2v-client/units.h"
 #include "partclone/disk.h"
@@ -20,6 +21,7 @@ struct fy_client_disk {
 	struct fy_unchanged unchanged;
 	struct fy_known known;
 	struct fy_unit_set sent;
+	struct fy_rescue *rescue; /* NULL without --rescue */
 };
 
 /*

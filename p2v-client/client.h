@@ -10,8 +10,9 @@
 #include "p2v-client/convert.h"
 #include "p2v-client/live-options.h"
 
-/* Of --retry, when it is not given. */
-#define FY_CLIENT_RETRY_S 600u
+/* Of --retry and --rescue-tries, when they are not given. */
+#define FY_CLIENT_RETRY_S      600u
+#define FY_CLIENT_RESCUE_TRIES 1u
 
 /*
  * The program's options, filled by main.c's tables (and in the live image from
@@ -33,7 +34,8 @@ struct fy_client_options {
 	struct fy_strings networks, nics;
 	char *bridge;
 	int virt_type; /* 0 kvm, 1 qemu */
-	bool allow_dirty, all_gaps;
+	bool allow_dirty, all_gaps, rescue;
+	uint64_t rescue_tries, rescue_time, rescue_max;
 	struct fy_strings whole;
 
 	/* how */

@@ -54,6 +54,12 @@ refuse_unsupported(const struct fy_client_options *o, struct fy_error *err)
 				    "--compressed is zstd or deflate, not "
 				    "'%s'",
 				    o->compressed);
+	if (!o->rescue && (o->rescue_time != 0 || o->rescue_max != 0 ||
+			   o->rescue_tries != FY_CLIENT_RESCUE_TRIES))
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--rescue-tries, --rescue-time and "
+				    "--rescue-max mean nothing without "
+				    "--rescue");
 	return 0;
 }
 
@@ -98,6 +104,10 @@ fy_client_convert_options(const struct fy_client_options *o, struct fy_log *log,
 	c.n_nics = o->nics.n;
 	c.allow_dirty = o->allow_dirty;
 	c.all_gaps = o->all_gaps;
+	c.rescue = o->rescue;
+	c.rescue_tries = (unsigned)o->rescue_tries;
+	c.rescue_time_s = o->rescue_time;
+	c.rescue_max_bytes = o->rescue_max;
 	c.whole = items(&o->whole);
 	c.n_whole = o->whole.n;
 	c.threads = (unsigned)o->threads;
@@ -127,6 +137,7 @@ describe_machine(const struct fy_convert_options *c, struct fy_inventory **ret,
 					   .n_disks = c->n_disks,
 					   .read_disks = true,
 					   .allow_dirty = c->allow_dirty,
+					   .rescue = c->rescue,
 					   .log = c->server.log,
 					   .stop = c->server.stop };
 
@@ -226,6 +237,7 @@ fy_client_convert(const struct fy_command *command, void *options,
 	struct fy_error err = { .code = FY_E_NONE };
 	struct fy_log *log = NULL;
 	fy_autofd int log_fd = -1;
+	int status;
 
 	(void)command;
 	(void)arguments;
@@ -235,6 +247,7 @@ fy_client_convert(const struct fy_command *command, void *options,
 		dprintf(log_fd, "failed: %s\n", err.msg);
 	tell(o, &result, &err);
 	fy_log_free(log);
+	status = fy_convert_exit_status(&result, err.code);
 	fy_convert_result_release(&result);
-	return fy_error_exit_status(err.code);
+	return status;
 }

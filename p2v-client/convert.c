@@ -25,6 +25,7 @@
 #include "p2v-client/client-job.h"
 #include "p2v-client/clock.h"
 #include "p2v-client/copy.h"
+#include "p2v-client/rescue-report.h"
 #include "p2v-client/retry.h"
 #include "p2v-client/server-memory.h"
 
@@ -117,6 +118,7 @@ read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 	struct fy_disk_map_options mo = {
 		.allow_dirty = r->o->allow_dirty,
 		.all_gaps = r->o->all_gaps,
+		.rescue = r->o->rescue,
 		.log = r->o->server.log,
 		.progress = r->o->progress,
 		.stop = r->o->server.stop,
@@ -148,6 +150,9 @@ scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 		return 0;
 	d->unchanged.sure = false;
 	fy_known_forget(&d->known);
+	if (d->rescue != NULL &&
+	    fy_rescue_forget(d->rescue, 0, UINT64_MAX, err) == -1)
+		return -1;
 	fy_disk_map_free(d->map);
 	d->map = NULL;
 	fy_volume_close(d->volume);
@@ -185,6 +190,16 @@ scan_disks(struct run *r, struct fy_error *err)
 
 /* --- the job ---------------------------------------------------------------------- */
 
+/* So much of a disk may be unreadable when nothing else was said: more of it
+ * means that it isn't some sectors that are bad. */
+static uint64_t
+rescue_max(const struct run *r, const struct fy_client_disk *d)
+{
+	if (r->o->rescue_max_bytes != 0)
+		return r->o->rescue_max_bytes;
+	return fy_min_u64(FY_GIB, fy_max_u64(d->map->used_bytes / 10, FY_MIB));
+}
+
 /* READY: what the copy works on. */
 static int
 prepare_copy(struct run *r, size_t i, struct fy_error *err)
@@ -200,12 +215,17 @@ prepare_copy(struct run *r, size_t i, struct fy_error *err)
 	if (d->unchanged.sure)
 		fy_known_measure(&d->known, w->units, w->unit_bytes,
 				 fy_peer_seed(r->peer));
+	if (d->rescue != NULL) {
+		fy_rescue_attach(d->rescue, d->volume);
+		fy_rescue_set_max(d->rescue, rescue_max(r, d));
+	}
 	r->copy[i] = (struct fy_copy_disk){
 		.volume = d->volume,
 		.map = d->map,
 		.wire = w,
 		.known = d->unchanged.sure ? &d->known : NULL,
 		.sent = &d->sent,
+		.rescue = d->rescue,
 	};
 	return 0;
 }
@@ -310,6 +330,12 @@ finish(struct run *r, struct fy_error *err)
 {
 	const char *result;
 
+	/* A job that the server had brought to its end knows it already. */
+	if (fy_rescue_report(r->disks, r->o->n_disks,
+			     fy_peer_is_finished(r->peer) ? NULL : r->peer,
+			     r->o->server.log, r->o->server.stop, r->ret,
+			     err) == -1)
+		return -1;
 	if (fy_peer_finish(r->peer, r->units_sent, &r->ret->done, err) == -1)
 		return -1;
 	r->ret->stored_bytes = fy_json_u64_or(r->ret->done, "stored_bytes", 0);
@@ -408,6 +434,12 @@ run_job(struct run *r, struct fy_error *err)
 static int
 prepare(struct run *r, struct fy_error *err)
 {
+	const struct fy_rescue_options rescue = {
+		.tries = r->o->rescue_tries,
+		.area_s = r->o->rescue_time_s,
+		.log = r->o->server.log,
+		.stop = r->o->server.stop,
+	};
 	size_t i, n = r->o->n_disks;
 	unsigned char token[16];
 
@@ -430,6 +462,11 @@ prepare(struct run *r, struct fy_error *err)
 	for (i = 0; i < n; i++) {
 		r->disks[i].path = r->o->disks[i];
 		fy_known_init(&r->disks[i].known, &r->known_room);
+		if (!r->o->rescue)
+			continue;
+		r->disks[i].rescue = fy_rescue_new(&rescue, err);
+		if (r->disks[i].rescue == NULL)
+			return -1;
 	}
 	return 0;
 }
@@ -444,12 +481,25 @@ release(struct run *r)
 		fy_volume_close(r->disks[i].volume);
 		fy_known_release(&r->disks[i].known);
 		fy_unit_set_release(&r->disks[i].sent);
+		fy_rescue_free(r->disks[i].rescue);
 	}
 	free(r->disks);
 	free(r->wire);
 	free(r->copy);
 	fy_machine_free(r->own_machine);
 	fy_server_memory_release(&r->memory);
+}
+
+/* However it ended; and what the server knows is in the image counts, too. */
+static void
+count_unreadable(struct run *r)
+{
+	struct fy_error ignored = { .code = FY_E_NONE };
+
+	(void)fy_rescue_sum_up(r->disks, r->o->n_disks, r->ret, &ignored);
+	r->ret->unreadable_bytes =
+		fy_max_u64(r->ret->unreadable_bytes,
+			   fy_json_u64_or(r->ret->done, "unreadable_bytes", 0));
 }
 
 int
@@ -471,6 +521,7 @@ fy_convert_run(const struct fy_convert_options *options,
 		close_peer(&r,
 			   result == -1 && ret->done == NULL ? &failure : NULL);
 		ret->sent_bytes = r.sent_bytes;
+		count_unreadable(&r);
 	}
 	release(&r);
 	ret->seconds = (double)(fy_clock_ns() - start) / 1e9;

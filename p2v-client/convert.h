@@ -79,7 +79,11 @@ struct fy_convert_options {
 	size_t n_nics;
 
 	bool allow_dirty, all_gaps;
-	const char *const *whole; /* volumes to copy whole: "p2", with several
+	bool rescue; /* unreadable sectors become zeros, and are listed */
+	unsigned rescue_tries;	   /* of each, after the first */
+	uint64_t rescue_time_s;	   /* for one bad area; 0: no limit */
+	uint64_t rescue_max_bytes; /* of a disk; 0: the default */
+	const char *const *whole;  /* volumes to copy whole: "p2", with several
 				     disks "DISK:p2" (DISK as in 'disks') */
 	size_t n_whole;
 
@@ -102,7 +106,12 @@ struct fy_convert_result {
 	bool resumed;
 	bool server_reached; /* the job was begun: the server may hold a
 				   NAME.partial that the same command resumes */
-	json_t *done;	     /* the DONE object: "files", "warnings", "xml",
+	uint64_t unreadable_bytes;
+	json_t *unreadable; /* [[path of the disk, offset, length], ...], the
+			       first ones */
+	json_t *unreadable_files; /* texts, the first ones; NULL before the
+				     end */
+	json_t *done; /* the DONE object: "files", "warnings", "xml",
 				   "report"; NULL unless finished */
 };
 void fy_convert_result_release(struct fy_convert_result *r);
@@ -127,13 +136,19 @@ int fy_convert_run(const struct fy_convert_options *options,
 		   struct fy_machine *machine, struct fy_convert_result *ret,
 		   struct fy_error *err);
 
+/* The exit status of a job that ended so: FY_EXIT_RESCUED when it is done, with
+ * something that could not be read. */
+int fy_convert_exit_status(const struct fy_convert_result *r,
+			   enum fy_error_code code);
+
 /* What a person can do about this failure; a static text, or "" when the
  * message says it all. */
 const char *fy_convert_advice(enum fy_error_code code);
 
 /* {"disk_bytes","used_bytes","sent_bytes","stored_bytes","seconds",
- *  "units_total","units_sent","units_reused","reconnects","result"}; 'result' is "done",
- * "different", "interrupted" or "failed", from 'code' (FY_E_NONE: done).
+ *  "units_total","units_sent","units_reused","reconnects","unreadable_bytes",
+ *  "unreadable","result"}; 'result' is "done", "different", "interrupted" or
+ * "failed", from 'code' (FY_E_NONE: done).
  * On failure "error" and "message" are added. */
 json_t *fy_convert_result_json(const struct fy_convert_result *r,
 			       const struct fy_error *failure,

@@ -11,7 +11,7 @@
 #include "common/bytes.h"
 #include "p2v-client/copy-job.h"
 
-/* "volume p2 (ext4), " for the place on the disk; "" when there is none. */
+/* ", volume p2 (ext4)" for the place on the disk; "" when there is none. */
 static void
 describe_place(const struct fy_disk_map *map, uint64_t at, char *ret,
 	       size_t ret_size)
@@ -46,10 +46,14 @@ read_units(struct fy_copy_producer *p, struct fy_copy_job *job, uint64_t from,
 			   job->data + from * unit, (to - from) * unit, unit,
 			   used, &bad, err) == -1) {
 		if (bad == UINT64_MAX)
-			return -1;
+			return fy_error_prefix(err, "cannot read the disk");
+		err->code = FY_E_UNREADABLE;
 		describe_place(d->map, bad, place, sizeof(place));
-		return fy_error_prefix(err, "cannot read disk %s%s",
-				       fy_volume_name(d->volume), place);
+		return fy_error_prefix(
+			err, "cannot read disk %s%s, sector %llu",
+			fy_volume_name(d->volume), place,
+			(unsigned long long)(bad / fy_volume_sector_bytes(
+							   d->volume)));
 	}
 	for (i = from; i < to; i++)
 		job->units[i].used_bytes = used[i - from];
@@ -122,6 +126,7 @@ find_unit(struct fy_copy_producer *p, uint64_t *ret, struct fy_error *err)
 			if (fy_reader_init(&p->reader, d->volume, d->map->used,
 					   err) == -1)
 				return -1;
+			p->reader.rescue = d->rescue;
 			p->reading = true;
 			p->next = 0;
 		}

@@ -10,6 +10,7 @@
 #include "p2v-client/chooser.h"
 #include "p2v-client/known.h"
 #include "p2v-client/peer.h"
+#include "p2v-client/rescue.h"
 #include "partclone/disk.h"
 
 /*
@@ -23,6 +24,7 @@ struct fy_copy_disk {
 	struct fy_known *known;	   /* digests of a disk that does not change,
 				      so that they hold later; or NULL */
 	struct fy_unit_set *sent;  /* by this process, on any connection */
+	struct fy_rescue *rescue;  /* or NULL: a bad sector ends the job */
 };
 
 struct fy_copy {

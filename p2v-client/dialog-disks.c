@@ -113,6 +113,7 @@ read_inventory(struct fy_dialog *d, struct fy_error *err)
 		.n_disks = d->offered.n,
 		.read_disks = true,
 		.allow_dirty = d->o->allow_dirty,
+		.rescue = d->o->rescue,
 		.log = d->log,
 		.stop = &fy_client_stop,
 	};

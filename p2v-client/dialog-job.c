@@ -277,6 +277,8 @@ static const struct way ways[] = {
 	  FY_E_EXISTS },
 	{ "whole", "copy the unclean filesystem as it is, all of it",
 	  FY_E_DIRTY },
+	{ "rescue", "go on without what can't be read, and list it",
+	  FY_E_UNREADABLE },
 	{ "again", "try again; what has arrived is not sent again", FY_E_NONE },
 	{ "change", "go back to the answers", FY_E_NONE },
 	{ "leave", "leave; the same answers resume later", FY_E_NONE },
@@ -291,6 +293,8 @@ take_way(struct fy_dialog *d, const char *tag)
 		d->o->force = true;
 	else if (strcmp(tag, "whole") == 0)
 		d->o->allow_dirty = true;
+	else if (strcmp(tag, "rescue") == 0)
+		d->o->rescue = true;
 	else if (strcmp(tag, "change") == 0)
 		return FY_MOVE_BACK;
 	else if (strcmp(tag, "leave") == 0)
@@ -340,13 +344,15 @@ after_success(struct job *j, struct fy_error *err)
 {
 	fy_autofree char *text = NULL;
 
-	j->d->status = fy_error_exit_status(j->failure.code);
+	j->d->status = fy_convert_exit_status(&j->result, j->failure.code);
 	j->d->on_server = false;
 	text = fy_dialog_result_text(j->d->o, &j->result, err);
 	if (text == NULL ||
 	    fy_ui_message(&j->d->ui,
 			  j->failure.code == FY_E_DIFFERENT
 				  ? "Done, but verification found a difference"
+			  : j->d->status == FY_EXIT_RESCUED
+				  ? "Done, but with unreadable sectors"
 				  : "Done",
 			  text, err) == FY_UI_FAILED)
 		return FY_MOVE_FAILED;

@@ -33,6 +33,7 @@ struct fy_inventory_options {
 	/* Read partition tables, filesystems, used bytes and systems. */
 	bool read_disks;
 	bool allow_dirty; /* of the used maps */
+	bool rescue;	  /* of them, too */
 	struct fy_log *log;
 	struct fy_progress *progress;
 	const struct fy_stop *stop;

@@ -147,6 +147,7 @@ look(struct job *j, struct fy_error *err)
 {
 	struct fy_inventory_options io = { .read_disks = true,
 					   .allow_dirty = j->c.allow_dirty,
+					   .rescue = j->c.rescue,
 					   .log = j->l->log,
 					   .stop = &fy_client_stop };
 
@@ -310,7 +311,11 @@ say_end(struct job *j, const struct fy_error *failure, int status)
 		return;
 	}
 	fy_convert_summary(&j->result, line, sizeof(line));
-	fy_live_say(j->l, "DONE: %s\n%s", line, xml);
+	fy_live_say(j->l, "DONE%s: %s\n%s",
+		    status == FY_EXIT_RESCUED
+			    ? ", WITH UNREADABLE SECTORS (exit status 3)"
+			    : "",
+		    line, xml);
 }
 
 /* p2v.post only after success. */
@@ -331,7 +336,7 @@ run_hook(struct job *j, bool failed, int status)
 static int
 end(struct job *j, const struct fy_error *failure, struct fy_error *err)
 {
-	int status = fy_error_exit_status(failure->code);
+	int status = fy_convert_exit_status(&j->result, failure->code);
 	bool failed = status != FY_EXIT_DONE && status != FY_EXIT_RESCUED;
 	int r;
 

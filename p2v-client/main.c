@@ -41,8 +41,10 @@ options_new(void)
 {
 	struct fy_client_options *o = calloc(1, sizeof(*o));
 
-	if (o != NULL)
+	if (o != NULL) {
 		o->retry = FY_CLIENT_RETRY_S;
+		o->rescue_tries = FY_CLIENT_RESCUE_TRIES;
+	}
 	return o;
 }
 

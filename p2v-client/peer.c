@@ -501,11 +501,11 @@ set_state(struct fy_peer *s, enum state state)
 }
 
 static int
-send_json(struct fy_peer *s, enum fy_wire_type type, const json_t *j,
-	  struct fy_error *err)
+send_json_of(struct fy_peer *s, enum fy_wire_type type, uint16_t disk,
+	     const json_t *j, struct fy_error *err)
 {
 	fy_autofree char *text = NULL;
-	struct fy_wire_header h = { .type = type };
+	struct fy_wire_header h = { .type = type, .disk = disk };
 	size_t len;
 
 	if (j == NULL)
@@ -520,6 +520,13 @@ send_json(struct fy_peer *s, enum fy_wire_type type, const json_t *j,
 				    "protocol allows",
 				    fy_wire_name(type), len);
 	return fy_transport_send_frame(s->transport, &h, text, len, err);
+}
+
+static int
+send_json(struct fy_peer *s, enum fy_wire_type type, const json_t *j,
+	  struct fy_error *err)
+{
+	return send_json_of(s, type, 0, j, err);
 }
 
 static int
@@ -680,6 +687,13 @@ fy_peer_zero(struct fy_peer *s, uint16_t disk, uint64_t first, uint64_t count,
 	fy_put_le64(payload, count);
 	return fy_transport_send_frame(s->transport, &h, payload,
 				       sizeof(payload), err);
+}
+
+int
+fy_peer_unreadable(struct fy_peer *s, uint16_t disk, const json_t *frame,
+		   struct fy_error *err)
+{
+	return send_json_of(s, FY_WIRE_UNREADABLE, disk, frame, err);
 }
 
 /* What DONE warns of and no LOG has said. */

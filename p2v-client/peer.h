@@ -80,6 +80,10 @@ int fy_peer_unit(struct fy_peer *s, const struct fy_peer_unit *u,
 int fy_peer_zero(struct fy_peer *s, uint16_t disk, uint64_t first,
 		 uint64_t count, struct fy_error *err);
 
+/* UNREADABLE, before FINISH. */
+int fy_peer_unreadable(struct fy_peer *s, uint16_t disk, const json_t *frame,
+		       struct fy_error *err);
+
 /* FINISH; wait for DONE, whose object is the caller's then. */
 int fy_peer_finish(struct fy_peer *s, uint64_t units_sent, json_t **ret_done,
 		   struct fy_error *err);

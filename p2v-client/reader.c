@@ -7,7 +7,8 @@
  *
  * Gaps may hold sectors that can't be read (blocks on a bad-block list are
  * unused).  So when a merged read fails, each extent is read by itself, and
- * one that fails in pieces of PIECE_BYTES, to name the place.
+ * one that fails in pieces of PIECE_BYTES, to name the place; or it is given to
+ * the rescue.
  */
 #include "p2v-client/reader.h"
 
@@ -44,6 +45,7 @@ fy_reader_init(struct fy_reader *r, struct fy_volume *disk,
 	if (fd >= 0)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	r->disk = disk;
+	r->rescue = NULL;
 	fy_extents_cursor_init(&r->cursor, used);
 	return advance(r, err);
 }
@@ -104,21 +106,36 @@ read_pieces(struct fy_reader *r, struct span s, unsigned char *buf,
 	return 0;
 }
 
+/* One extent, or its part: all of it, or what the rescue makes of it. */
+static int
+read_extent(struct fy_reader *r, struct span s, unsigned char *buf,
+	    uint64_t base, uint64_t *ret_bad, struct fy_error *err)
+{
+	struct fy_error ignored = { .code = FY_E_NONE };
+
+	if (fy_volume_pread(r->disk, buf + (s.start - base),
+			    (size_t)(s.end - s.start), s.start,
+			    &ignored) == 0) {
+		if (r->rescue != NULL)
+			fy_rescue_good(r->rescue, s.start, s.end);
+		return 0;
+	}
+	if (r->rescue == NULL)
+		return read_pieces(r, s, buf, base, ret_bad, err);
+	return fy_rescue_read(r->rescue, buf + (s.start - base), s.start, s.end,
+			      err);
+}
+
 /* Read exactly the extents that lie in 's'; 'r' is at the first of them. */
 static int
 read_exactly(struct fy_reader *r, struct span s, unsigned char *buf,
 	     uint64_t base, uint64_t *ret_bad, struct fy_error *err)
 {
-	struct fy_error ignored;
 	struct span used;
 
 	while (r->has_next && r->next.offset < s.end) {
 		used = clip(r, s.start, s.end);
-		fy_error_clear(&ignored);
-		if (fy_volume_pread(r->disk, buf + (used.start - base),
-				    (size_t)(used.end - used.start), used.start,
-				    &ignored) == -1 &&
-		    read_pieces(r, used, buf, base, ret_bad, err) == -1)
+		if (read_extent(r, used, buf, base, ret_bad, err) == -1)
 			return -1;
 		if (r->next.offset + r->next.length > s.end)
 			break;
@@ -142,8 +159,11 @@ read_merged(const struct fy_reader *at_start, struct span s, struct span range,
 	end = fy_min_u64(fy_align_up(s.end, ALIGN),
 			 fy_min_u64(range.end, size));
 	if (fy_volume_pread(at_start->disk, buf + (start - range.start),
-			    (size_t)(end - start), start, &first) == 0)
+			    (size_t)(end - start), start, &first) == 0) {
+		if (at_start->rescue != NULL)
+			fy_rescue_good(at_start->rescue, start, end);
 		return 0;
+	}
 	again = *at_start;
 	return read_exactly(&again, s, buf, range.start, ret_bad, err);
 }
@@ -199,6 +219,9 @@ fy_reader_fill(struct fy_reader *r, uint64_t offset, unsigned char *buf,
 	struct span range = { offset, offset + len }, s;
 	uint64_t clean = offset; /* all before it is as it must be */
 
+	if (r->rescue != NULL &&
+	    fy_rescue_forget(r->rescue, range.start, range.end, err) == -1)
+		return -1;
 	if (skip_to(r, offset, err) == -1 ||
 	    read_range(r, range, buf, ret_bad, err) == -1)
 		return -1;

@@ -6,6 +6,7 @@
 
 #include "common/extents.h"
 #include "common/volume.h"
+#include "p2v-client/rescue.h"
 
 /*
  * Reads ranges of a disk as they are on the wire: what is used has its bytes,
@@ -16,6 +17,7 @@ struct fy_reader {
 	struct fy_extents_cursor cursor;
 	struct fy_extent next; /* first extent that reaches past the place */
 	bool has_next;
+	struct fy_rescue *rescue; /* borrowed; NULL: an error is an error */
 };
 
 /* 'used' (borrowed) lies within the disk. */
@@ -37,7 +39,8 @@ int fy_reader_next_used(struct fy_reader *r, uint64_t offset, uint64_t *ret,
  * only if that fails, exactly what is used is read, bit by bit.
  *
  * FY_E_IO names the first byte that can't be read, also in '*ret_bad' (which
- * is left alone otherwise).
+ * is left alone otherwise).  With r->rescue what can't be read is zero, and in
+ * its list; what that knew of the range before is replaced; its errors.
  */
 int fy_reader_fill(struct fy_reader *r, uint64_t offset, unsigned char *buf,
 		   uint64_t len, uint64_t unit_bytes, uint32_t *used,

@@ -13,7 +13,18 @@ void
 fy_convert_result_release(struct fy_convert_result *r)
 {
 	json_decref(r->done);
-	r->done = NULL;
+	json_decref(r->unreadable);
+	json_decref(r->unreadable_files);
+	r->done = r->unreadable = r->unreadable_files = NULL;
+}
+
+int
+fy_convert_exit_status(const struct fy_convert_result *r,
+		       enum fy_error_code code)
+{
+	if (code == FY_E_NONE && r->unreadable_bytes > 0)
+		return FY_EXIT_RESCUED;
+	return fy_error_exit_status(code);
 }
 
 const char *
@@ -48,6 +59,10 @@ fy_convert_advice(enum fy_error_code code)
 	case FY_E_IO:
 		return "What has arrived is kept: when the cause is cured, "
 		       "the same command continues.";
+	case FY_E_UNREADABLE:
+		return "What has arrived is kept: when it can be read again, "
+		       "the same command continues; with --rescue, it goes on "
+		       "without what can't be read, and lists it.";
 	case FY_E_DIFFERENT:
 		return "Do not use the image: the server's storage returns "
 		       "other data than were written.";
@@ -79,7 +94,8 @@ fy_convert_result_json(const struct fy_convert_result *r,
 	double seconds = (double)(uint64_t)(r->seconds * 1e3) / 1e3;
 	json_t *o;
 
-	o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:s}",
+	o = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, "
+		      "s:s}",
 		      "disk_bytes", (json_int_t)r->disk_bytes, "used_bytes",
 		      (json_int_t)r->used_bytes, "sent_bytes",
 		      (json_int_t)r->sent_bytes, "stored_bytes",
@@ -87,12 +103,18 @@ fy_convert_result_json(const struct fy_convert_result *r,
 		      "units_total", (json_int_t)r->units_total, "units_sent",
 		      (json_int_t)r->units_sent, "units_reused",
 		      (json_int_t)r->units_reused, "reconnects",
-		      (json_int_t)r->reconnects, "result",
+		      (json_int_t)r->reconnects, "unreadable_bytes",
+		      (json_int_t)r->unreadable_bytes, "result",
 		      result_word(failure));
 	if (o == NULL) {
 		fy_error_nomem(err);
 		return NULL;
 	}
+	json_object_set_new(o, "unreadable",
+			    r->unreadable != NULL ? json_incref(r->unreadable)
+						  : json_array());
+	if (r->unreadable_files != NULL)
+		json_object_set(o, "unreadable_files", r->unreadable_files);
 	if (failure != NULL && failure->code != FY_E_NONE) {
 		json_object_set_new(o, "error",
 				    json_string(fy_error_name(failure->code)));
@@ -113,6 +135,7 @@ fy_convert_summary(const struct fy_convert_result *r, char *ret,
 {
 	char disk[24], used[24], sent[24], stored[24];
 	double rate = 0;
+	size_t len;
 
 	fy_format_bytes(r->disk_bytes, disk, sizeof(disk));
 	fy_format_bytes(r->used_bytes, used, sizeof(used));
@@ -123,6 +146,14 @@ fy_convert_summary(const struct fy_convert_result *r, char *ret,
 	snprintf(ret, ret_size,
 		 "%s on disk, %s used, %s sent, %s stored, %.1f s, %.0f MB/s",
 		 disk, used, sent, stored, r->seconds, rate);
+	if (r->unreadable_bytes == 0)
+		return;
+	fy_format_bytes(r->unreadable_bytes, used, sizeof(used));
+	len = strlen(ret);
+	snprintf(ret + len, ret_size - len,
+		 "\nUNREADABLE: %s could not be read and are zeros in the "
+		 "image",
+		 used);
 }
 
 int
