@@ -118,7 +118,7 @@ read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 	struct fy_disk_map_options mo = {
 		.allow_dirty = r->o->allow_dirty,
 		.all_gaps = r->o->all_gaps,
-		.rescue = r->o->rescue,
+		.rescue = r->o->rescue ? d->volume : NULL,
 		.log = r->o->server.log,
 		.progress = r->o->progress,
 		.stop = r->o->server.stop,
@@ -135,6 +135,10 @@ read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 	mo.whole = whole;
 	got = fy_disk_map_read(cached, &mo, &d->map, err);
 	fy_volume_close(cached);
+	if (got == -1 && err->code == FY_E_IO) {
+		err->code = FY_E_UNREADABLE;
+		fy_error_prefix(err, "cannot read the map of %s", d->path);
+	}
 	if (got == -1)
 		return -1;
 	log_map(r, d);

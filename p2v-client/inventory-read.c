@@ -269,7 +269,7 @@ read_map(struct fy_volume *v, const struct fy_inventory_options *o,
 {
 	struct fy_disk_map_options options = {
 		.allow_dirty = o->allow_dirty,
-		.rescue = o->rescue,
+		.rescue = o->rescue ? v : NULL,
 		.progress = o->progress,
 		.stop = o->stop,
 	};

@@ -45,8 +45,7 @@ static void
 remove_at(struct fy_bad_list *l, size_t i)
 {
 	l->n--;
-	memmove(&l->items[i], &l->items[i + 1],
-		(l->n - i) * sizeof(*l->items));
+	memmove(&l->items[i], &l->items[i + 1], (l->n - i) * sizeof(*l->items));
 }
 
 static int
@@ -64,8 +63,7 @@ insert_at(struct fy_bad_list *l, size_t i, const struct fy_bad_range *x,
 		l->items = grown;
 		l->room = room;
 	}
-	memmove(&l->items[i + 1], &l->items[i],
-		(l->n - i) * sizeof(*l->items));
+	memmove(&l->items[i + 1], &l->items[i], (l->n - i) * sizeof(*l->items));
 	l->items[i] = *x;
 	l->n++;
 	return 0;

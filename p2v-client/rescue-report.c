@@ -212,11 +212,11 @@ send_ranges(const struct fy_client_disk *d, uint16_t disk, struct fy_peer *peer,
 		json_t *list = json_array();
 
 		for (k = i; k < n && k < i + FRAME_RANGES; k++)
-			json_array_append_new(
-				list, json_pack("[I, I, i]",
-						(json_int_t)x[k].offset,
-						(json_int_t)x[k].length,
-						(int)x[k].skipped));
+			json_array_append_new(list,
+					      json_pack("[I, I, i]",
+							(json_int_t)x[k].offset,
+							(json_int_t)x[k].length,
+							(int)x[k].skipped));
 		frame = json_pack("{s:o}", "ranges", list);
 		if (fy_peer_unreadable(peer, disk, frame, err) == -1)
 			return -1;
@@ -260,7 +260,8 @@ log_disk(const struct fy_client_disk *d, const struct fy_strings *lines,
 	size_t n = ranges_of(d, &x), i;
 
 	fy_log_warn(log,
-		    "%s: %" PRIu64 " bytes in %zu place%s could not be read and "
+		    "%s: %" PRIu64
+		    " bytes in %zu place%s could not be read and "
 		    "are zeros in the image",
 		    d->path, fy_rescue_bytes(d->rescue), n, n == 1 ? "" : "s");
 	for (i = 0; i < n && i < SHOWN_LINES; i++)

@@ -24,10 +24,10 @@
 #include "p2v-client/clock.h"
 #include "p2v-client/rescue-list.h"
 
-#define AREA_GAP    FY_MIB	   /* good bytes that end a bad area */
-#define GRAIN_FIRST (64 * FY_KIB)
-#define GRAIN_LAST  (4 * FY_MIB)
-#define PROBE_FIRST (64 * FY_KIB) /* bad bytes in a row */
+#define AREA_GAP     FY_MIB /* good bytes that end a bad area */
+#define GRAIN_FIRST  (64 * FY_KIB)
+#define GRAIN_LAST   (4 * FY_MIB)
+#define PROBE_FIRST  (64 * FY_KIB) /* bad bytes in a row */
 #define SAY_EVERY_NS UINT64_C(10000000000)
 
 enum state { GOOD, BAD, SKIPPED };
@@ -170,8 +170,8 @@ probe(struct fy_rescue *r, uint64_t at, struct fy_error *err)
 {
 	uint64_t size = fy_volume_size(r->disk);
 	uint64_t last = fy_align_down(size - 1, r->sector);
-	uint64_t places[] = { r->good_at, 0,
-			      fy_align_down(size / 2, r->sector), last };
+	uint64_t places[] = { r->good_at, 0, fy_align_down(size / 2, r->sector),
+			      last };
 	size_t i;
 
 	if (fy_volume_reopen(r->disk, err) == -1)

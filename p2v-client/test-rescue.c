@@ -73,9 +73,9 @@ disk_reopen(void *handle, struct fy_error *err)
 {
 	(void)handle;
 	reopened++;
-	return reopen_errno == 0 ? 0
-				 : fy_error_set(err, FY_E_IO, reopen_errno,
-						"reopen");
+	return reopen_errno == 0
+		       ? 0
+		       : fy_error_set(err, FY_E_IO, reopen_errno, "reopen");
 }
 
 static const struct fy_volume_ops disk_ops = { .pread = disk_pread,
@@ -166,8 +166,7 @@ check_sectors(const struct fixture *f, const bool *bad)
 	CHECK(bytes == 0);
 }
 
-static const struct fy_rescue_options plain = { .tries = 1,
-						.max_bytes = SIZE };
+static const struct fy_rescue_options plain = { .tries = 1, .max_bytes = SIZE };
 
 static void
 test_exact(void)
@@ -257,8 +256,8 @@ test_retries(void)
 
 	begin(&f, &o);
 	memset(bad, 0, sizeof(bad));
-	fails[100] = 3;	  /* the fourth read succeeds */
-	fails[101] = 4;	  /* the fifth would */
+	fails[100] = 3; /* the fourth read succeeds */
+	fails[101] = 4; /* the fifth would */
 	fails[9000] = 1;
 	bad[101] = true;
 	CHECK_OK(read_from(&f, 0, &err), &err);
@@ -438,9 +437,9 @@ compare_list(const struct fy_bad_list *l, const char *model)
 	memset(is, '.', sizeof(is));
 	for (i = 0; i < l->n; i++) {
 		CHECK(l->items[i].length > 0);
-		CHECK(i == 0 || l->items[i - 1].offset +
-						l->items[i - 1].length <=
-					l->items[i].offset);
+		CHECK(i == 0 ||
+		      l->items[i - 1].offset + l->items[i - 1].length <=
+			      l->items[i].offset);
 		for (k = 0; k < l->items[i].length; k++)
 			is[l->items[i].offset + k] =
 				l->items[i].skipped ? '*' : '-';

@@ -340,7 +340,7 @@ take_readable_map(struct build *b, size_t index, struct fy_volume *part,
 	fy_extents_take_mark(b->map->used, &mark);
 	if (take_map(b, index, part, info, &why) == 0)
 		return 0;
-	if (!b->options->rescue || why.code != FY_E_IO) {
+	if (b->options->rescue == NULL || why.code != FY_E_IO) {
 		*err = why;
 		return -1;
 	}
@@ -497,6 +497,12 @@ settle_table(struct build *b, bool *ret_is_one, struct fy_error *err)
 		return -1;
 	if (*ret_is_one)
 		return 0;
+	/* The sector of the primary header holds nothing else. */
+	if (t->kind == FY_TABLE_GPT) {
+		b->lost.fine_from = t->sector_bytes;
+		b->lost.fine_to = 2 * t->sector_bytes;
+	}
+	lost = b->lost.n;
 	if (fy_fs_identify(b->look, &info, err) == -1 ||
 	    find_owner(b, &info, &owner, err) == -1)
 		return -1;
@@ -628,8 +634,9 @@ run(struct fy_volume *disk, const struct fy_disk_map_options *options,
 	m->used = fy_extents_new(err);
 	if (m->used == NULL)
 		return -1;
-	if (b.options->rescue) {
-		if (fy_tolerant_view(disk, &b.lost, &view, err) == -1)
+	if (b.options->rescue != NULL) {
+		if (fy_tolerant_view(disk, b.options->rescue, &b.lost, &view,
+				     err) == -1)
 			return -1;
 		b.look = view;
 	}

@@ -58,10 +58,11 @@ struct fy_disk_map {
 struct fy_disk_map_options {
 	bool allow_dirty; /* a dirty filesystem is copied whole */
 	bool all_gaps;
-	/* A sector that can't be read ends nothing: where it may have held a
-	 * table, a signature or a map, what that is about is copied whole, and
-	 * a warning says so. */
-	bool rescue;
+	/* The same disk (or itself), to read single sectors from: then one that
+	 * can't be read ends nothing.  Where it may have held a table, a
+	 * signature or a map, what that is about is copied whole, and a warning
+	 * says so. */
+	struct fy_volume *rescue;
 	const char *const *whole; /* volumes ("p2") to copy whole, n_whole */
 	size_t n_whole;
 	struct fy_log *log;

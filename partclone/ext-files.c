@@ -309,9 +309,9 @@ add_path(struct search *s, const struct hit *h, struct fy_strings *to,
 	if (h->ino == EXT2_ROOT_INO) {
 		path = strdup("/");
 	} else if (h->ino < first) {
-		path = fy_format(err, "inode %u, the filesystem's own%s", h->ino,
-				 h->ino == EXT2_JOURNAL_INO ? " (its journal)"
-							    : "");
+		path = fy_format(
+			err, "inode %u, the filesystem's own%s", h->ino,
+			h->ino == EXT2_JOURNAL_INO ? " (its journal)" : "");
 	} else if (h->parent == 0) {
 		path = fy_format(err, "inode %u, whose name was not found",
 				 h->ino);
@@ -377,8 +377,8 @@ run(struct search *s, struct fy_ext_hits *ret, struct fy_error *err)
 			return -1;
 	ret->more = s->more;
 	blocks = count_blocks(s);
-	ret->other_blocks = blocks > s->file_blocks ? blocks - s->file_blocks
-						    : 0;
+	ret->other_blocks =
+		blocks > s->file_blocks ? blocks - s->file_blocks : 0;
 	return 0;
 }
 
@@ -388,10 +388,9 @@ fy_ext_files(struct fy_volume *v, const struct fy_extent *ranges, size_t n,
 	     struct fy_error *err)
 {
 	FY_AUTO(ext) ext2_filsys fs = NULL;
-	struct search s = { .ranges = ranges,
-			    .n = n,
-			    .most = most,
-			    .stop = stop };
+	struct search s = {
+		.ranges = ranges, .n = n, .most = most, .stop = stop
+	};
 	size_t i;
 	int r;
 

@@ -13,7 +13,7 @@ struct fy_ext_hits {
 	struct fy_strings paths; /* what is not printable ASCII or UTF-8 as
 				    \xNN; at most 'most' of them */
 	uint64_t more;		 /* files that are hit besides these */
-	uint64_t other_blocks; /* hit and of no file: the filesystem's own, or
+	uint64_t other_blocks;	 /* hit and of no file: the filesystem's own, or
 				  of nothing */
 };
 

@@ -43,16 +43,25 @@ fy_view_size(const struct fy_view *view)
 	return view->size;
 }
 
+/* Where the head can't be read as a whole, each place is read by itself. */
 static int
 view_open(struct fy_view *view, struct fy_volume *v, struct fy_error *err)
 {
+	struct fy_error why = { 0 };
+
 	view->volume = v;
 	view->size = fy_volume_size(v);
 	view->head_len = (size_t)fy_min_u64(view->size, HEAD_BYTES);
 	view->head = malloc(view->head_len + 1);
 	if (view->head == NULL)
 		return fy_error_nomem(err);
-	return fy_volume_pread(v, view->head, view->head_len, 0, err);
+	if (fy_volume_pread(v, view->head, view->head_len, 0, &why) == 0)
+		return 0;
+	view->head_len = 0;
+	if (why.code == FY_E_IO)
+		return 0;
+	*err = why;
+	return -1;
 }
 
 /* --- places that must be computed ----------------------------------------- */

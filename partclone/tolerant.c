@@ -7,7 +7,7 @@
 #include "common/bytes.h"
 
 struct tolerant {
-	struct fy_volume *volume;
+	struct fy_volume *volume, *direct;
 	struct fy_lost_sectors *lost;
 	uint32_t sector;
 };
@@ -23,11 +23,15 @@ tolerant_pread(void *handle, void *buf, size_t len, uint64_t offset,
 
 	if (fy_volume_pread(t->volume, buf, len, offset, &why) == 0)
 		return 0;
+	if (len > FY_TOLERANT_BYTES) {
+		*err = why;
+		return -1;
+	}
 	for (at = offset; at < end; at = next) {
-		next = fy_min_u64(end, fy_align_down(at, t->sector) +
-					       t->sector);
+		next = fy_min_u64(end,
+				  fy_align_down(at, t->sector) + t->sector);
 		fy_error_clear(&why);
-		if (fy_volume_pread(t->volume, to + (at - offset),
+		if (fy_volume_pread(t->direct, to + (at - offset),
 				    (size_t)(next - at), at, &why) == 0)
 			continue;
 		if (why.code != FY_E_IO) {
@@ -35,7 +39,9 @@ tolerant_pread(void *handle, void *buf, size_t len, uint64_t offset,
 			return -1;
 		}
 		memset(to + (at - offset), 0, (size_t)(next - at));
-		if (t->lost->n++ == 0)
+		if (len <= FY_TOLERANT_SURE &&
+		    (at < t->lost->fine_from || at >= t->lost->fine_to) &&
+		    t->lost->n++ == 0)
 			t->lost->first = at;
 	}
 	return 0;
@@ -47,14 +53,16 @@ static const struct fy_volume_ops tolerant_ops = {
 };
 
 int
-fy_tolerant_view(struct fy_volume *v, struct fy_lost_sectors *lost,
-		 struct fy_volume **ret, struct fy_error *err)
+fy_tolerant_view(struct fy_volume *v, struct fy_volume *direct,
+		 struct fy_lost_sectors *lost, struct fy_volume **ret,
+		 struct fy_error *err)
 {
 	struct tolerant *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return fy_error_nomem(err);
 	t->volume = v;
+	t->direct = direct;
 	t->lost = lost;
 	t->sector = fy_volume_sector_bytes(v);
 	memset(lost, 0, sizeof(*lost));

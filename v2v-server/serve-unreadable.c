@@ -109,8 +109,7 @@ add_file(struct fy_session_lost *l, unsigned disk, const json_t *item,
 {
 	const unsigned char *p;
 
-	if (!json_is_string(item) ||
-	    json_string_length(item) > FILE_TEXT_BYTES)
+	if (!json_is_string(item) || json_string_length(item) > FILE_TEXT_BYTES)
 		return refuse(disk, "a file is no text, or too long", err);
 	for (p = (const unsigned char *)json_string_value(item); *p != '\0';
 	     p++)
@@ -136,12 +135,12 @@ fy_session_unreadable(struct fy_session *s, unsigned disk, const char *text,
 
 	if (o == NULL || l == NULL)
 		return -1;
-	json_array_foreach(json_object_get(o, "ranges"), i, item)
-		if (add_range(s, disk, item, err) == -1)
-			return -1;
-	json_array_foreach(json_object_get(o, "files"), i, item)
-		if (add_file(l, disk, item, err) == -1)
-			return -1;
+	json_array_foreach(json_object_get(o, "ranges"), i,
+			   item) if (add_range(s, disk, item, err) ==
+				     -1) return -1;
+	json_array_foreach(json_object_get(o, "files"), i,
+			   item) if (add_file(l, disk, item, err) ==
+				     -1) return -1;
 	more = fy_json_u64_or(o, "more_files", 0);
 	if (more > UINT32_MAX || l->more_files + more > UINT32_MAX)
 		return refuse(disk, "a number is out of range", err);
@@ -235,9 +234,9 @@ report_disk(struct fy_session *s, unsigned disk, json_t *list,
 	warn_of(s, disk, name);
 	o = json_pack("{s:i, s:s, s:I, s:I, s:s, s:O, s:I}", "disk",
 		      (int)disk + 1, "source", s->job->disks[disk].path,
-		      "bytes", (json_int_t)l->bytes, "ranges",
-		      (json_int_t)l->n, "map", name, "files", l->files,
-		      "more_files", (json_int_t)l->more_files);
+		      "bytes", (json_int_t)l->bytes, "ranges", (json_int_t)l->n,
+		      "map", name, "files", l->files, "more_files",
+		      (json_int_t)l->more_files);
 	return o == NULL || json_array_append_new(list, o) == -1
 		       ? fy_error_nomem(err)
 		       : 0;

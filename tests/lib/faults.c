@@ -5,7 +5,9 @@
  *
  *     FAULT_FILE=/path/of/file FAULT_START=N FAULT_LENGTH=N
  *
- * The file is known by its device and inode.
+ * FAULT_RANGES=N+N,N+N... are more of them, start and length.  While the file
+ * that FAULT_DEAD names is there, every read fails.  The file is known by its
+ * device and inode.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,22 +20,48 @@
 #include <unistd.h>
 
 static bool
+overlap(uint64_t offset, uint64_t length, uint64_t from, uint64_t bytes)
+{
+	return offset < from + bytes && from < offset + length;
+}
+
+static bool
+in_ranges(uint64_t offset, uint64_t length)
+{
+	char *p = getenv("FAULT_RANGES");
+	uint64_t from;
+
+	while (p != NULL && *p != '\0') {
+		from = strtoull(p, &p, 0);
+		if (*p != '+')
+			abort();
+		if (overlap(offset, length, from, strtoull(p + 1, &p, 0)))
+			return true;
+		if (*p == ',')
+			p++;
+	}
+	return false;
+}
+
+static bool
 is_bad(int fd, uint64_t offset, uint64_t length)
 {
 	const char *file = getenv("FAULT_FILE");
 	const char *start = getenv("FAULT_START");
 	const char *bytes = getenv("FAULT_LENGTH");
+	const char *dead = getenv("FAULT_DEAD");
 	struct stat a, b;
-	uint64_t from;
 
-	if (file == NULL || start == NULL || bytes == NULL)
-		return false;
-	if (fstat(fd, &a) == -1 || stat(file, &b) == -1 ||
+	if (file == NULL || fstat(fd, &a) == -1 || stat(file, &b) == -1 ||
 	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return false;
-	from = strtoull(start, NULL, 0);
-	return offset < from + strtoull(bytes, NULL, 0) &&
-	       from < offset + length;
+	if (dead != NULL && access(dead, F_OK) == 0)
+		return true;
+	if (start != NULL && bytes != NULL &&
+	    overlap(offset, length, strtoull(start, NULL, 0),
+		    strtoull(bytes, NULL, 0)))
+		return true;
+	return in_ranges(offset, length);
 }
 
 static uint64_t
