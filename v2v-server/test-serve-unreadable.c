@@ -141,8 +141,8 @@ test_kept(void)
 	CHECK(fy_json_u64_or(u, "bytes", 0) == 4608);
 	CHECK(fy_json_u64_or(u, "ranges", 0) == 2);
 	CHECK(fy_json_u64_or(u, "more_files", 0) == 3);
-	CHECK(strcmp(json_string_value(json_array_get(
-			     json_object_get(u, "files"), 0)),
+	CHECK(strcmp(json_string_value(
+			     json_array_get(json_object_get(u, "files"), 0)),
 		     "p1: /a") == 0);
 	fd = openat(topfd, "vm.job/disk1.map", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && read(fd, text, 65535) > 0);

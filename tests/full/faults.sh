@@ -99,21 +99,27 @@ gcc -std=gnu17 -D_GNU_SOURCE -O2 -shared -fPIC -o "$T/faults.so" \
 	"$FY_TOP/tests/lib/faults.c"
 JOB_CLIENT=(env "LD_PRELOAD=$T/faults.so" "FAULT_FILE=$JOB_DISK"
 	"FAULT_START=$at" FAULT_LENGTH=1)
+job_must_fail 1 'input/output'
+grep -qE 'volume p1 .*sector [0-9]+' "$JOB_LOG" ||
+	{ cat "$JOB_LOG"; fail "the message does not say where"; }
+
+say "--- the same with --rescue: the guest is injected, and the report tells"
 status=0
-job_run || status=$?
-case $status in
-1)	[ ! -e "$JOB_TO/machine.xml" ] || fail "a definition in spite of it"
-	grep -qiE 'input/output|unreadable' "$JOB_LOG" ||
-		{ cat "$JOB_LOG"; fail "the message does not tell"; }
-	grep -qE '[0-9]{6,}' "$JOB_LOG" ||
-		{ cat "$JOB_LOG"; fail "the message does not say where"; } ;;
-3)	grep -qiE 'unreadable' "$JOB_LOG" "$JOB_JSON" ||
-		fail "status 3, but what is unreadable is not listed" ;;
-*)	cat "$JOB_LOG"
-	fail "status $status" ;;
-esac
+job_run --rescue || status=$?
+[ "$status" = 3 ] || { cat "$JOB_LOG"; fail "status $status, not 3"; }
+jq -e '.result == "done" and .unreadable_bytes == 512' "$JOB_JSON" \
+	>/dev/null || fail "$(cat "$JOB_JSON")"
+[ -e "$JOB_TO/machine.xml" ] || fail "there is no machine.xml"
+jq -e '(.injection.changes | length > 0) and .unreadable[0].bytes == 512 and
+	(.unreadable[0].files | length == 1) and
+	any(.warnings[]; test("could not be read"))' \
+	"$JOB_TO/machine.job/report.json" >/dev/null ||
+	fail "the report: $(jq '.unreadable, .warnings' \
+		"$JOB_TO/machine.job/report.json")"
 JOB_CLIENT=()
-[ "$status" = 3 ] || { job_must_run; job_is_whole; }
+job_clear
+job_must_run
+job_is_whole
 job_clear
 
 say "--- another host key than expected"

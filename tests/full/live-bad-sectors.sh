@@ -38,7 +38,9 @@ e() {
 # In the middle of the first and of the third file.
 bad1=$((START + $(e 'blocks /one' | awk '{ print $1000 }') * 8 + 3))
 bad2=$((START + $(e 'blocks /three' | awk '{ print $2000 }') * 8 + 6))
-[ "$bad1" -gt $((START + 3)) ] && [ "$bad2" -gt $((START + 6)) ] ||
+[ "$bad1" -gt $((START + 3)) ] ||
+	fail "debugfs does not say where the first file lies"
+[ "$bad2" -gt $((START + 6)) ] ||
 	fail "debugfs does not say where the files lie"
 mapfile -t bad < <(printf '%s\n' "$bad1" "$bad2" | sort -n)
 before=$(sha256 <"$DISK")
