@@ -57,7 +57,7 @@ see 'poweroff +switch'
 
 say "--- the shell"
 keys Home
-keys -l sh
+keys -l ss
 sleep 0.3
 keys Enter
 see 'leads back to the menu'
