@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/cleanup.h"
@@ -24,6 +25,7 @@
 
 #define PROTOCOLS "=https,http,tftp"
 #define PAUSE_MS  2000
+#define CA_DIR	  "/etc/ssl/certs"
 
 /* --- templates ------------------------------------------------------------- */
 
@@ -175,9 +177,10 @@ fy_live_expand_url(const char *sysroot, const char *boot_line, const char *url,
 	 UINT64_C(1) << 28 | UINT64_C(1) << 35 | UINT64_C(1) << 52 |           \
 	 UINT64_C(1) << 55 | UINT64_C(1) << 56)
 
+/* 'ca' (or NULL): a certificate that is believed besides Debian's. */
 static int
-run_curl(const char *url, size_t max, struct fy_subprocess_result *ret,
-	 struct fy_error *err)
+run_curl(const char *url, const char *ca, size_t max,
+	 struct fy_subprocess_result *ret, struct fy_error *err)
 {
 	char size[32];
 	const char *const argv[] = {
@@ -190,7 +193,9 @@ run_curl(const char *url, size_t max, struct fy_subprocess_result *ret,
 		"10",	     "--max-time",
 		"60",	     "--max-filesize",
 		size,	     "--url",
-		url,	     NULL
+		url,	     ca != NULL ? "--cacert" : NULL,
+		ca,	     "--capath",
+		CA_DIR,	     NULL
 	};
 	struct fy_subprocess_options options = { .capture_max = max,
 						 .timeout_s = 70,
@@ -217,12 +222,17 @@ fetch_by_curl(struct fy_live *l, const char *url, size_t max, char **ret,
 	uint64_t wait =
 		l->o->live.wait_s != 0 ? l->o->live.wait_s : FY_LIVE_WAIT_S;
 	uint64_t end = fy_clock_ns() + wait * UINT64_C(1000000000);
+	fy_autofree char *ca = NULL;
 	bool told = false;
 
+	ca = fy_format(err, "%s/ironferry/ca.crt", l->medium);
+	if (ca == NULL)
+		return -1;
 	for (;;) {
 		struct fy_subprocess_result r = { 0 };
 
-		if (run_curl(url, max, &r, err) == -1) {
+		if (run_curl(url, access(ca, F_OK) == 0 ? ca : NULL, max, &r,
+			     err) == -1) {
 			fy_subprocess_result_release(&r);
 			return fy_error_prefix(err, "%.200s", url);
 		}
