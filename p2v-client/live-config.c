@@ -19,7 +19,9 @@
 #include "common/bytes.h"
 #include "common/cleanup.h"
 #include "common/file.h"
+#include "p2v-client/dialog.h"
 #include "p2v-client/live.h"
+#include "p2v-client/live-mount.h"
 #include "p2v-client/live-remember.h"
 #include "p2v-client/sysfs.h"
 
@@ -55,8 +57,10 @@ take_remembered(struct fy_live *l, struct fy_error *err)
 	text = fy_remember_read(l->medium);
 	if (text == NULL)
 		return 0;
-	return fy_keys_from_lines(&fy_live_keys, "remembered on the medium",
-				  text, l->o, &l->problems, err);
+	if (fy_keys_from_lines(&fy_live_keys, "remembered on the medium", text,
+			       l->o, &l->problems, err) == -1)
+		return -1;
+	return fy_dialog_set(&l->remembered, l->o->server, err);
 }
 
 static int
@@ -242,12 +246,50 @@ join_server(struct fy_live *l, struct fy_error *err)
 	return 0;
 }
 
+/* A target is where --server local writes to; p2v.to is a directory of it. */
+static int
+take_target(struct fy_live *l, struct fy_error *err)
+{
+	struct fy_client_options *o = l->o;
+	fy_autofree char *place = NULL, *to = NULL;
+	struct fy_target t = { .kind = FY_TARGET_DISK };
+
+	if (o->live.target == NULL)
+		return 0;
+	if (fy_target_parse(o->live.target, &t, err) == -1)
+		return -1;
+	fy_target_release(&t);
+	/* What is only remembered gives way. */
+	if (o->server != NULL && strcmp(o->server, "local") != 0 &&
+	    !fy_streq(o->server, l->remembered))
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "p2v.target and p2v.server exclude each "
+				    "other: images go to the one or the other");
+	place = fy_live_path(l, "target", err);
+	if (place == NULL)
+		return -1;
+	if (o->to != NULL && o->to[0] == '/' &&
+	    strncmp(o->to, place, strlen(place)) != 0)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "p2v.to: with p2v.target it is a directory "
+				    "of the target, without '/' in front");
+	if (o->to != NULL && o->to[0] == '/')
+		to = fy_format(err, "%s", o->to);
+	else
+		to = fy_format(err, "%s%s%s", place, o->to != NULL ? "/" : "",
+			       o->to != NULL ? o->to : "");
+	if (to == NULL || fy_dialog_set(&o->to, to, err) == -1 ||
+	    fy_dialog_set(&o->fingerprint, NULL, err) == -1)
+		return -1;
+	return fy_dialog_set(&o->server, "local", err);
+}
+
 /* The steps after the texts; what fails is a problem for the menu. */
 static int
 settle(struct fy_live *l, struct fy_error *err)
 {
 	int (*const steps[])(struct fy_live *, struct fy_error *) = {
-		take_identity, take_known_hosts, join_server
+		take_identity, take_known_hosts, join_server, take_target
 	};
 	size_t i;
 

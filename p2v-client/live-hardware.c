@@ -66,6 +66,8 @@ send(struct fy_live *l, const struct fy_machine *m, const char *name,
 	c.server.ask_password = fy_dialog_ask_password;
 	c.server.ask_ctx = &d;
 	c.server.password = l->o->live.password;
+	if (fy_live_mount_target(l, err) == -1)
+		return -1;
 	r = fy_live_send_inventory(&c.server, m, name, c.to, force, ret_path,
 				   err);
 	if (d.password != NULL)

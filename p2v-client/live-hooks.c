@@ -50,6 +50,9 @@ fy_live_power(struct fy_live *l, enum fy_live_then then, struct fy_error *err)
 
 	if (then == FY_LIVE_SHELL)
 		return 0;
+	/* systemd would do it, too, but would not tell anybody. */
+	if (fy_live_release_target(l, err) == -1)
+		return -1;
 	fy_live_say(l, "The machine will now %s.",
 		    then == FY_LIVE_POWEROFF ? "be switched off" : "reboot");
 	return fy_subprocess_run(program != NULL ? by_program : by_systemd,

@@ -57,7 +57,8 @@ course(struct fy_live *l, struct fy_error *err)
 	/* What a terminal has no use for is for the unattended run. */
 	l->o->json = l->o->quiet = false;
 	l->o->progress = 0;
-	if (only_paths(&words, &l->o->disks, err) == 0 &&
+	if (fy_live_mount_target(l, err) == 0 &&
+	    only_paths(&words, &l->o->disks, err) == 0 &&
 	    fy_live_excluded(l, out, MAX_EXCLUDED, &n, err) == 0)
 		(void)fy_dialog_course(l->o, out, n, l->o->live.password, err);
 	fy_strings_release(&l->o->disks);
@@ -322,18 +323,19 @@ static char *
 menu_text(struct fy_live *l, struct fy_error *err)
 {
 	fy_autofree char *result = result_words(l, err);
+	fy_autofree char *ssh = fy_live_ssh_words(l, err);
 	const char *server = l->o->server;
 	bool local = fy_streq(server, "local");
 
-	if (result == NULL)
+	if (result == NULL || ssh == NULL)
 		return NULL;
 	return fy_format(
-		err, "%s%s%s%sThis machine's disks are only read.", result,
+		err, "%s%s%s%s%sThis machine's disks are only read.", result,
 		server != NULL ? "Images go to " : "",
 		server == NULL ? ""
 		: local	       ? (l->o->to != NULL ? l->o->to : "this machine")
 			       : server,
-		server != NULL ? ".\n" : "");
+		server != NULL ? ".\n" : "", ssh);
 }
 
 int

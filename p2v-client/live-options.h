@@ -29,6 +29,7 @@ struct fy_live_options {
 	uint64_t wait_s; /* for network and server; 0: FY_LIVE_WAIT_S */
 	bool ssh;
 	char *ssh_key, *keyboard;
+	char *target, *target_password_file;
 	/* The live system's own network. */
 	char *interface;
 	struct fy_strings addresses, gateways, dns;

@@ -248,10 +248,14 @@ steps(struct job *j, struct fy_error *err)
 	j->c.server.password = o->live.password;
 	if (fy_live_hook(j->l, o->live.pre, "", 0, o->name, err) == -1)
 		return fy_error_prefix(err, "p2v.pre");
+	if (fy_live_mount_target(j->l, err) == -1)
+		return -1;
 	if (wait_for_server(j, err) == -1 || look(j, err) == -1)
 		return -1;
-	return o->live.action == FY_LIVE_INVENTORY ? send_inventory(j, err)
-						   : convert(j, err);
+	if ((o->live.action == FY_LIVE_INVENTORY ? send_inventory(j, err)
+						 : convert(j, err)) == -1)
+		return -1;
+	return fy_live_sync_target(j->l, err);
 }
 
 /* --- the end --------------------------------------------------------------- */
@@ -332,6 +336,23 @@ run_hook(struct job *j, bool failed, int status)
 			    why.msg);
 }
 
+/* Unmounted and read-only again; returns the exit status. */
+static int
+let_target_go(struct job *j, bool failed, int status, struct fy_error *err)
+{
+	struct fy_error why = { .code = FY_E_NONE };
+
+	if (fy_live_release_target(j->l, &why) == 0)
+		return status;
+	if (failed) {
+		fy_live_say(j->l, "%s", why.msg);
+		return status;
+	}
+	status = fy_error_exit_status(why.code);
+	say_end(j, &why, status);
+	return write_result(j, &why, status, err) == -1 ? -1 : status;
+}
+
 /* Say, write down and follow up how it ended. */
 static int
 end(struct job *j, const struct fy_error *failure, struct fy_error *err)
@@ -345,6 +366,7 @@ end(struct job *j, const struct fy_error *failure, struct fy_error *err)
 	say_end(j, failure, status);
 	r = write_result(j, failure, status, err);
 	run_hook(j, failed, status);
+	status = let_target_go(j, failed, status, err);
 	return r == -1 ? -1 : status;
 }
 

@@ -175,10 +175,11 @@ address_lines(struct fy_error *err)
 	return text;
 }
 
+/* '*ret_how' is what logs in. */
 static int
-start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
+start_sshd(struct fy_live *l, char **ret_how, struct fy_error *err)
 {
-	fy_autofree char *keys = NULL, *path = NULL, *where = NULL;
+	fy_autofree char *keys = NULL, *path = NULL;
 	char password[13] = "";
 	bool by_password;
 
@@ -195,16 +196,46 @@ start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 	    write_dropin(l, path, by_password, err) == -1 ||
 	    start_service(err) == -1)
 		return -1;
-	where = address_lines(err);
-	if (where == NULL)
-		return -1;
-	*ret_text = fy_format(
-		err, "This machine can be logged in to:\n%s%s%s", where,
+	*ret_how = fy_format(
+		err, "%s%s",
 		by_password ? "Password, until it is switched off: "
 			    : "with the private key to the one that was given.",
 		password);
 	explicit_bzero(password, sizeof(password));
+	return *ret_how == NULL ? -1 : 0;
+}
+
+/* The addresses are those of now: at the start there may have been none. */
+static int
+tell(const char *how, char **ret_text, struct fy_error *err)
+{
+	fy_autofree char *where = address_lines(err);
+
+	if (where == NULL)
+		return -1;
+	*ret_text = fy_format(err, "This machine can be logged in to:\n%s%s",
+			      where, how);
 	return *ret_text == NULL ? -1 : 0;
+}
+
+char *
+fy_live_ssh_words(const struct fy_live *l, struct fy_error *err)
+{
+	struct fy_error ignored = { .code = FY_E_NONE };
+	fy_autofree char *path = fy_live_path(l, "ssh.txt", err);
+	fy_autofree char *how = NULL, *where = NULL;
+	size_t len;
+
+	if (path == NULL)
+		return NULL;
+	if (fy_file_read_at(AT_FDCWD, path, 65536, &how, &len, &ignored) == -1)
+		return fy_format(err, "%s", "");
+	where = address_lines(err);
+	if (where == NULL)
+		return NULL;
+	/* The first address is enough here; the entry tells all. */
+	where[strcspn(where, "\n")] = '\0';
+	return fy_format(err, "%s\n%s\n", where + strspn(where, " "), how);
 }
 
 /* What the first console found out is true for the others, too: a second
@@ -212,7 +243,7 @@ start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 int
 fy_live_start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 {
-	fy_autofree char *lock = NULL, *path = NULL;
+	fy_autofree char *lock = NULL, *path = NULL, *how = NULL;
 	struct fy_error ignored = { .code = FY_E_NONE };
 	fy_autofd int fd = -1;
 	size_t len;
@@ -225,11 +256,12 @@ fy_live_start_sshd(struct fy_live *l, char **ret_text, struct fy_error *err)
 	if (fd == -1 || flock(fd, LOCK_EX) == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot lock '%s'",
 				    lock);
-	if (fy_file_read_at(AT_FDCWD, path, 65536, ret_text, &len, &ignored) ==
-	    0)
-		return 0;
-	if (start_sshd(l, ret_text, err) == -1)
-		return -1;
-	return fy_file_replace_at(AT_FDCWD, path, *ret_text, strlen(*ret_text),
-				  0600, err);
+	if (fy_file_read_at(AT_FDCWD, path, 65536, &how, &len, &ignored) ==
+	    -1) {
+		if (start_sshd(l, &how, err) == -1 ||
+		    fy_file_replace_at(AT_FDCWD, path, how, strlen(how), 0600,
+				       err) == -1)
+			return -1;
+	}
+	return tell(how, ret_text, err);
 }

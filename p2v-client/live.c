@@ -243,5 +243,6 @@ fy_client_live(const struct fy_command *command, void *options,
 	fy_log_free(l.log);
 	fy_strings_release(&l.problems);
 	free(l.boot_line);
+	free(l.remembered);
 	return status;
 }

@@ -22,12 +22,14 @@
  *   targets      disks that were made writable, a kernel name a line
  *   identity, id_*, known_hosts, authorized_keys   copied from the medium
  *   target       where a disk or a share for images is mounted
+ *   target-device   what was made writable for it
  */
 struct fy_live {
 	struct fy_client_options *o;
 	const char *cmdline, *medium, *run;
 	const char *sysroot; /* NULL: the machine itself */
 	char *boot_line;     /* the kernel command line */
+	char *remembered;    /* the server that the medium remembers */
 	struct fy_strings problems;
 	struct fy_log *log;
 	int lock_fd;	/* -1: no job is ours */
@@ -142,6 +144,22 @@ int fy_live_power(struct fy_live *l, enum fy_live_then then,
  * made up now.  '*ret_text' tells a person how; malloc'd. */
 int fy_live_start_sshd(struct fy_live *l, char **ret_text,
 		       struct fy_error *err);
+
+/* The same in two lines, for the menu; "" when sshd was not started. */
+char *fy_live_ssh_words(const struct fy_live *l, struct fy_error *err);
+
+/* --- live-mount.c ---------------------------------------------------------- */
+
+/* Mount what p2v.target says at RUN/target, unless something is mounted
+ * there.  Nothing when there is no p2v.target. */
+int fy_live_mount_target(struct fy_live *l, struct fy_error *err);
+
+/* All that was written to the target is on it. */
+int fy_live_sync_target(const struct fy_live *l, struct fy_error *err);
+
+/* Unmount the target and take back the permission to write to it; nothing
+ * when there is none. */
+int fy_live_release_target(struct fy_live *l, struct fy_error *err);
 
 /* --- live-menu.c ----------------------------------------------------------- */
 
