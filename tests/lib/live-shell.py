@@ -52,5 +52,7 @@ m = read_until(rb"^(.*?)FY-END (\d+)\r?\n")
 out = m.group(1).replace(b"\r\n", b"\n")
 # What an impatient hello left.
 out = re.sub(rb"FY-READY\n", b"", out)
+# The line's editor switches a mode of the terminal on and off, with a line end.
+out = re.sub(rb"\x1b\[\?2004(h|l\r?\n?)", b"", out)
 sys.stdout.buffer.write(out)
 sys.exit(int(m.group(2)))

@@ -176,7 +176,8 @@ live_type() {
 }
 
 live_run() {
-	python3 "$FY_TOP/tests/lib/live-shell.py" "$T/shell.sock" 120 "$1"
+	python3 "$FY_TOP/tests/lib/live-shell.py" "$T/shell.sock" \
+		"${LIVE_RUN_S:-120}" "$1"
 }
 
 live_monitor() {
