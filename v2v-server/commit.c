@@ -50,6 +50,10 @@ sync_tree(int fd, unsigned depth, struct fy_error *err)
 			continue;
 		sub = openat(dirfd(dir), e->d_name,
 			     O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		/* On SMB, the journal's index, which was deleted while it is
+		 * open, is listed until it is closed. */
+		if (sub == -1 && errno == ENOENT)
+			continue;
 		if (sub == -1)
 			r = fy_error_set(err, FY_E_IO, errno,
 					 "cannot open '%s'", e->d_name);
