@@ -256,7 +256,7 @@ smb_start() {
 	printf '%s\n%s\n' "$SMB_PASSWORD" "$SMB_PASSWORD" |
 		smbpasswd -c "$T/smb.conf" -s -a root >/dev/null ||
 		fail "smbpasswd failed"
-	smbd --foreground --no-process-group --configfile="$T/smb.conf" \
+	smbd --foreground --configfile="$T/smb.conf" \
 		</dev/null >"$T/smbd.out" 2>&1 &
 	own_pid $!
 	for ((try = 0; try < 100; try++)); do
