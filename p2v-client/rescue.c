@@ -265,7 +265,7 @@ give_up(struct work *w, size_t a, size_t b, enum state state,
 	struct fy_rescue *r = w->r;
 
 	memset(w->buf + (from - w->from), 0, (size_t)(to - from));
-	memset(w->state + a, state, b - a);
+	memset(w->state + a, (int)state, b - a);
 	r->area_end = to;
 	r->bad_run += to - from;
 	if (r->bad_run < r->probe_at)
