@@ -162,8 +162,16 @@ find_lost_inodes(struct search *s, struct fy_error *err)
 	return 0;
 }
 
+/*
+ * Call 'look' for each inode; it returns -1 when there is no memory.  Inodes in
+ * bad sectors are passed over.  When the rest can't be read, that is an error
+ * if 'all', else what was seen will do.
+ */
 static int
-find_inodes(struct search *s, struct fy_error *err)
+each_inode(struct search *s, bool all,
+	   int (*look)(struct search *s, ext2_ino_t ino,
+		       struct ext2_inode *inode),
+	   struct fy_error *err)
 {
 	struct ext2_inode inode;
 	ext2_inode_scan scan;
@@ -181,18 +189,30 @@ find_inodes(struct search *s, struct fy_error *err)
 		code = ext2fs_get_next_inode(scan, &ino, &inode);
 		if (code == EXT2_ET_BAD_BLOCK_IN_INODE_TABLE)
 			continue;
-		if (code != 0)
+		if (code != 0 && all)
 			r = fy_ext_error(s->fs, code, err,
 					 "cannot read the inodes");
-		else if (ino == 0)
+		else if (code != 0 || ino == 0)
 			break;
-		else if (inode.i_links_count > 0 || ino < EXT2_ROOT_INO)
-			r = look_at_inode(s, ino, &inode) == -1
-				    ? fy_error_nomem(err)
-				    : 0;
+		else if (look(s, ino, &inode) == -1)
+			r = fy_error_nomem(err);
 	}
 	ext2fs_close_inode_scan(scan);
 	return r;
+}
+
+static int
+look_at_used_inode(struct search *s, ext2_ino_t ino, struct ext2_inode *inode)
+{
+	if (inode->i_links_count == 0 && ino >= EXT2_ROOT_INO)
+		return 0;
+	return look_at_inode(s, ino, inode);
+}
+
+static int
+find_inodes(struct search *s, struct fy_error *err)
+{
+	return each_inode(s, true, look_at_used_inode, err);
 }
 
 /* --- names ---------------------------------------------------------------------- */
@@ -223,36 +243,19 @@ look_at_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *e, int offset,
 }
 
 static int
+look_at_directory(struct search *s, ext2_ino_t ino, struct ext2_inode *inode)
+{
+	if (inode->i_links_count == 0 || !LINUX_S_ISDIR(inode->i_mode))
+		return 0;
+	s->dir = ino;
+	(void)ext2fs_dir_iterate2(s->fs, ino, 0, NULL, look_at_entry, s);
+	return s->failed ? -1 : 0;
+}
+
+static int
 find_names(struct search *s, struct fy_error *err)
 {
-	struct ext2_inode inode;
-	ext2_inode_scan scan;
-	ext2_ino_t ino = 0;
-	errcode_t code;
-	int r = 0;
-
-	code = ext2fs_open_inode_scan(s->fs, 0, &scan);
-	if (code != 0)
-		return fy_ext_error(s->fs, code, err, "cannot read the inodes");
-	while (r == 0) {
-		r = fy_stop_check(s->stop, err);
-		if (r == -1)
-			break;
-		code = ext2fs_get_next_inode(scan, &ino, &inode);
-		if (code == EXT2_ET_BAD_BLOCK_IN_INODE_TABLE)
-			continue;
-		if (code != 0 || ino == 0)
-			break; /* the names that were found will do */
-		if (inode.i_links_count == 0 || !LINUX_S_ISDIR(inode.i_mode))
-			continue;
-		s->dir = ino;
-		(void)ext2fs_dir_iterate2(s->fs, ino, 0, NULL, look_at_entry,
-					  s);
-		if (s->failed)
-			r = fy_error_nomem(err);
-	}
-	ext2fs_close_inode_scan(scan);
-	return r;
+	return each_inode(s, false, look_at_directory, err);
 }
 
 /* The length of the UTF-8 sequence at 'p' that shows something, else 0. */

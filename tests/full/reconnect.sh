@@ -176,27 +176,7 @@ say "$total reconnects in $((i - 1)) jobs, at most $most units sent twice"
 
 say "--- a password that a person typed"
 word=correct-horse
-hash=$(openssl passwd -6 "$word")
-mkdir "$T/etc"
-cp /etc/passwd /etc/shadow "$T/etc/"
-echo "fyp2v:x:0:0::$T:/bin/sh" >>"$T/etc/passwd"
-echo "fyp2v:$hash:19000:0:99999:7:::" >>"$T/etc/shadow"
-cat >"$T/etc/pam" <<'PAM'
-auth required pam_unix.so
-account required pam_permit.so
-session required pam_permit.so
-PAM
-cat >"$T/inside" <<'IN'
-#!/bin/bash
-set -eu
-d=$(dirname "$0")
-mount --make-rprivate /
-mount --bind "$d/etc/passwd" /etc/passwd
-mount --bind "$d/etc/shadow" /etc/shadow
-mount --bind "$d/etc/pam" /etc/pam.d/sshd
-exec "$@"
-IN
-chmod 755 "$T/inside"
+sshd_password "$word"
 RE_RATE=20M
 for method in password keyboard-interactive; do
 	sshd_start --no-command --in "unshare --mount $T/inside" \

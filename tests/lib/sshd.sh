@@ -100,3 +100,31 @@ sshd_start() {
 	cat "$SSHD_LOG" >&2
 	fail "the private sshd did not start (try $try)"
 }
+
+# sshd_password WORD: a user 'fyp2v' with that password, for an sshd that is
+# started --in "unshare --mount $T/inside" with UsePAM.  PAM reads its own files,
+# so that sshd gets a mount namespace with an /etc of ours.
+sshd_password() {
+	local hash
+	hash=$(openssl passwd -6 "$1")
+	mkdir "$T/etc"
+	cp /etc/passwd /etc/shadow "$T/etc/"
+	echo "fyp2v:x:0:0::$T:/bin/sh" >>"$T/etc/passwd"
+	echo "fyp2v:$hash:19000:0:99999:7:::" >>"$T/etc/shadow"
+	cat >"$T/etc/pam" <<'PAM'
+auth required pam_unix.so
+account required pam_permit.so
+session required pam_permit.so
+PAM
+	cat >"$T/inside" <<'IN'
+#!/bin/bash
+set -eu
+d=$(dirname "$0")
+mount --make-rprivate /
+mount --bind "$d/etc/passwd" /etc/passwd
+mount --bind "$d/etc/shadow" /etc/shadow
+mount --bind "$d/etc/pam" /etc/pam.d/sshd
+exec "$@"
+IN
+	chmod 755 "$T/inside"
+}
