@@ -76,7 +76,7 @@ see 'Where shall the virtual machine go'
 keys -l -- "root@10.0.2.2:$SSHD_PORT"
 keys Enter
 see 'Unknown host key' 60
-see "$SSHD_FINGERPRINT"
+see "${SSHD_FINGERPRINT//+/\\+}"
 keys Left Enter
 see 'Choose the disks' 120
 see '/dev/sda '
