@@ -9,21 +9,13 @@ set -eu
 . "$(dirname "$0")/../lib/sshd.sh"
 . "$(dirname "$0")/../lib/live.sh"
 . "$(dirname "$0")/../lib/terminal.sh"
+. "$(dirname "$0")/../lib/disk.sh"
 live_needs
 live_iso
 requires tmux jq qemu-img mkfs.ext4 sfdisk
 
 disk=$T/disk.img
-mkdir -p "$T/tree/etc"
-printf 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12 of a test"\n' \
-	>"$T/tree/etc/os-release"
-echo serial-iron >"$T/tree/etc/hostname"
-head -c 20M /dev/urandom >"$T/tree/random"
-mkfs.ext4 -q -d "$T/tree" "$T/fs.img" 100M >/dev/null
-truncate -s 104M "$disk"
-printf 'label: dos\nstart=2048, size=204800, type=83, bootable\n' |
-	sfdisk -q "$disk"
-dd if="$T/fs.img" of="$disk" bs=1M seek=1 conv=notrunc status=none
+debian_disk "$disk" serial-iron 20M 104
 truncate -s 64M "$T/nvme.img" "$T/virtio.img"
 mkfs.ext4 -q "$T/virtio.img"
 sums() {

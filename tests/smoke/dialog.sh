@@ -12,6 +12,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/sshd.sh"
 . "$(dirname "$0")/../lib/terminal.sh"
+. "$(dirname "$0")/../lib/disk.sh"
 requires_root
 requires tmux dialog qemu-img mke2fs sfdisk openssl jq unshare python3
 requires_built p2v-client v2v-server used-blocks
@@ -47,20 +48,6 @@ must_end() {
 	wait_for 20 ended || { screen >&2; fail "the dialog did not end"; }
 	[ "$(cat "$T/status")" = "$1" ] ||
 		fail "exit status $(cat "$T/status"), not $1"
-}
-
-make_disk() {
-	mkdir -p "$T/tree/etc" "$T/home/.ssh"
-	printf 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12 of a test"\n' \
-		>"$T/tree/etc/os-release"
-	echo dialog-guest >"$T/tree/etc/hostname"
-	head -c 40M /dev/urandom >"$T/tree/random"
-	mke2fs -q -t ext4 -d "$T/tree" "$T/fs.img" 120M >/dev/null
-	truncate -s 128M "$DISK"
-	printf 'label: dos\nstart=2048, size=245760, type=83, bootable\n' |
-		sfdisk -q "$DISK"
-	dd if="$T/fs.img" of="$DISK" bs=1M seek=1 conv=notrunc status=none
-	rm -rf "$T/fs.img" "$T/tree"
 }
 
 start_server() {
@@ -102,7 +89,8 @@ compare() {
 }
 
 
-make_disk
+mkdir -p "$T/home/.ssh"
+debian_disk "$DISK" dialog-guest 40M 128
 start_server
 
 say "--- the server, the host key, the password"

@@ -10,6 +10,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/sshd.sh"
 . "$(dirname "$0")/../lib/terminal.sh"
+. "$(dirname "$0")/../lib/disk.sh"
 requires_root
 requires tmux dialog qemu-img mke2fs sfdisk ssh-keygen jq losetup
 requires_built p2v-client v2v-server used-blocks
@@ -68,20 +69,6 @@ start() {
 		printf '\necho $? >%q\nsleep 300\n' "$T/status"
 	} >"$T/script"
 	terminal_start "$T/script"
-}
-
-make_disk() {
-	mkdir -p "$T/tree/etc" "$T/home/.ssh"
-	printf 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12 of a test"\n' \
-		>"$T/tree/etc/os-release"
-	echo iron-host >"$T/tree/etc/hostname"
-	head -c 16M /dev/urandom >"$T/tree/random"
-	mke2fs -q -t ext4 -d "$T/tree" "$T/fs.img" 60M >/dev/null
-	truncate -s 64M "$DISK"
-	printf 'label: dos\nstart=2048, size=122880, type=83, bootable\n' |
-		sfdisk -q "$DISK"
-	dd if="$T/fs.img" of="$DISK" bs=1M seek=1 conv=notrunc status=none
-	rm -rf "$T/fs.img" "$T/tree"
 }
 
 # A machine with two ports, as sysfs shows it.
@@ -149,7 +136,8 @@ file_is() {
 	[ "$(cat "$1")" = "$2" ] || { cat "$1" >&2; fail "$1 is not as wanted"; }
 }
 
-make_disk
+mkdir -p "$T/home/.ssh"
+debian_disk "$DISK" iron-host 16M 64
 make_machine
 make_medium
 mkdir "$T/vms"
