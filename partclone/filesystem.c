@@ -37,6 +37,8 @@ ask_drivers(struct fy_volume *v, struct fy_fs_info *ret, size_t *ret_n,
 	for (i = 0; i < N_DRIVERS; i++) {
 		struct fy_fs_info info = { 0 };
 
+		if (drivers[i]->probe == NULL)
+			continue;
 		r = drivers[i]->probe(v, &info, err);
 		if (r == -1)
 			return -1;
@@ -78,17 +80,33 @@ second_filesystem(const struct fy_signature_hit *hits, size_t n,
 	return NULL;
 }
 
+/* The driver for a filesystem that the table of signatures knows by 'name'. */
+static const struct fy_fs_driver *
+driver_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_DRIVERS; i++)
+		if (drivers[i]->probe == NULL &&
+		    strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
+}
+
 static int
 use_hit(struct fy_volume *v, const struct fy_signature_hit *hit,
 	struct fy_fs_info *ret, struct fy_error *err)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->name = hit->signature->name;
-	snprintf(ret->note, sizeof(ret->note),
-		 hit->signature->class == FY_SIGNATURE_MEMBER
-			 ? "%s: its inside is not mapped"
-			 : "no map of %s can be read yet",
-		 ret->name);
+	if (hit->signature->class != FY_SIGNATURE_MEMBER)
+		ret->driver = driver_of(ret->name);
+	if (ret->driver == NULL)
+		snprintf(ret->note, sizeof(ret->note),
+			 hit->signature->class == FY_SIGNATURE_MEMBER
+				 ? "%s: its inside is not mapped"
+				 : "no map of %s can be read yet",
+			 ret->name);
 	return fy_signature_details(v, hit, ret, err);
 }
 

@@ -43,12 +43,20 @@ struct fy_fs_result {
 	bool warn;	       /* the note is a warning */
 };
 
+/* A volume as a member of a filesystem on several. */
+struct fy_fs_member {
+	char set[64]; /* the filesystem's id, the same for all members */
+	uint64_t id;  /* of the member in it */
+	uint64_t n;   /* how many it has */
+};
+
 struct fy_fs_driver {
 	const char *name; /* of the family: "ext", "fat", "swap" */
 
 	/*
 	 * Whether the filesystem at the start of 'v' is of this family: 1 (and
 	 * name, uuid and label of 'ret' set), 0, or -1 (FY_E_IO, FY_E_NOMEM).
+	 * NULL: the row of that name in the table of signatures tells.
 	 */
 	int (*probe)(struct fy_volume *v, struct fy_fs_info *ret,
 		     struct fy_error *err);
@@ -64,6 +72,22 @@ struct fy_fs_driver {
 			const struct fy_fs_map_options *options,
 			struct fy_extents *used, struct fy_fs_result *ret,
 			struct fy_error *err);
+
+	/*
+	 * For a filesystem that may lie on several volumes at once (Btrfs):
+	 * which one this is a member of.  0, or -1.  NULL: never on several.
+	 */
+	int (*member)(struct fy_volume *v, struct fy_fs_member *ret,
+		      struct fy_error *err);
+
+	/*
+	 * The same as read_map for all members at once, in any order: 'used[i]'
+	 * belongs to 'v[i]', and all of them share 'ret'.
+	 */
+	int (*read_map_set)(struct fy_volume *const *v, size_t n,
+			    const struct fy_fs_map_options *options,
+			    struct fy_extents *const *used,
+			    struct fy_fs_result *ret, struct fy_error *err);
 };
 
 /* For drivers: no map, all of the volume is used; why, in the note.  Returns

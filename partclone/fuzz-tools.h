@@ -11,6 +11,7 @@
 
 #include "common/bytes.h"
 #include "common/volume.h"
+#include "partclone/filesystem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -72,6 +73,44 @@ fuzz_check_extents(const struct fy_extents *e, uint64_t size)
 	}
 	if (sum != fy_extents_bytes(e))
 		abort();
+}
+
+/* A map by 'driver' of a volume of 'volume_bytes' that begins (and ends) with
+ * the input: it may fail, but what it yields is well-formed. */
+static inline int
+fuzz_driver(const struct fy_fs_driver *driver, const uint8_t *data, size_t size,
+	    uint64_t volume_bytes)
+{
+	const struct fy_fs_map_options options = { .allow_dirty = true };
+	struct fuzz_disk d = {
+		.head = data,
+		.head_len = size,
+		.tail = data,
+		.size = volume_bytes,
+	};
+	struct fy_fs_info info = { .driver = driver, .name = driver->name };
+	struct fy_fs_result result;
+	struct fy_error err = { 0 };
+	struct fy_extents *used;
+	struct fy_volume *v;
+	int r = 1;
+
+	if (size > FY_MIB)
+		return 0;
+	v = fuzz_volume(&d, 512);
+	used = fy_extents_new(&err);
+	if (used == NULL)
+		abort();
+	if (driver->probe != NULL)
+		r = driver->probe(v, &info, &err);
+	if (r == 1 && fy_fs_map(v, &info, &options, used, &result, &err) == 0) {
+		fuzz_check_extents(used, d.size);
+		if (result.bytes > d.size)
+			abort();
+	}
+	fy_extents_free(used);
+	fy_volume_close(v);
+	return 0;
 }
 
 #endif

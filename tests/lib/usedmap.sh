@@ -131,3 +131,21 @@ same_as_blkid() {
 	[ "$ours" = "$theirs" ] ||
 		fail "$image $volume: '$ours', blkid says '$theirs'"
 }
+
+# age_tree SEED DIR BYTES [OPERATIONS [FEATURE...]]: files come and go in DIR, on
+# a mounted filesystem.
+age_tree() {
+	python3 "$FY_TOP/tests/lib/age-tree.py" "$@" || fail "ageing $2, seed $1"
+}
+
+# tree_below DIR: types, modes, links and digests of all that lies below it.
+tree_below() {
+	(cd "$1" && find . -printf '%y %m %l %p\n' | sort &&
+		find . -type f -print0 | sort -z | xargs -0r sha256sum)
+}
+
+# copy_used IMAGE COPY: the used extents of the whole image, over 0xA5.
+copy_used() {
+	"$UB" map --json "$1" >"$T/map.json" || fail "$1: no map"
+	$USEDMAP copy "$T/map.json" "$1" "$2"
+}
