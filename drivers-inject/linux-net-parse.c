@@ -19,22 +19,32 @@
 #define MAX_NAMES     512u
 #define MAX_ADDRESSES 64u
 
+/* Digits and colons only: sscanf's %x would take signs and spaces, too. */
+static bool
+has_shape_of_mac(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < 17; i++)
+		if (i % 3 == 2 ? s[i] != ':'
+			       : isxdigit((unsigned char)s[i]) == 0)
+			return false;
+	return true;
+}
+
 bool
 fy_net_take_mac(const char *s, char *ret)
 {
-	unsigned b[6], i;
-	int used = 0;
+	size_t i;
 
-	if (s == NULL || strlen(s) < 17 ||
-	    sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3],
-		   &b[4], &b[5], &used) != 6 ||
-	    used != 17)
+	if (s == NULL || !has_shape_of_mac(s))
 		return false;
-	if ((b[0] & 1) != 0 || (b[0] | b[1] | b[2] | b[3] | b[4] | b[5]) == 0)
-		return false;
-	for (i = 0; i < 6; i++)
-		snprintf(ret + i * 3, 4, i < 5 ? "%02x:" : "%02x", b[i]);
-	return true;
+	for (i = 0; i < 17; i++)
+		ret[i] = (char)tolower((unsigned char)s[i]);
+	ret[17] = '\0';
+	/* A group's, or none at all. */
+	return strchr("13579bdf", ret[1]) == NULL &&
+	       strcmp(ret, "00:00:00:00:00:00") != 0;
 }
 
 void

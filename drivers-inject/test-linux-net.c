@@ -487,6 +487,10 @@ test_link(void)
 	CHECK(!fy_net_take_mac("01:00:5e:00:00:01", mac)); /* multicast */
 	CHECK(!fy_net_take_mac("00:00:00:00:00:00", mac));
 	CHECK(!fy_net_take_mac("52:54:00", mac));
+	/* What sscanf would have taken for numbers. */
+	CHECK(!fy_net_take_mac("52:54:00:00:00:-1", mac));
+	CHECK(!fy_net_take_mac("52:54:00:00: 0:01", mac));
+	CHECK(!fy_net_take_mac("52:54:00:0x:00:01", mac));
 	CHECK(!fy_net_take_mac(NULL, mac));
 }
 
