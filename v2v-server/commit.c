@@ -20,6 +20,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
@@ -28,6 +29,8 @@
 
 #define INTENT	   "commit.json"
 #define INTENT_MAX 65536u
+#define AGAIN_MS   500u
+#define AGAIN_MAX  20u
 
 /* fsync of everything in a directory, and of itself.  Takes 'fd'. */
 static int
@@ -96,16 +99,37 @@ fy_commit_is_pending(const struct fy_jobdir *d)
 	return fy_jobdir_has(d->fd, INTENT);
 }
 
+/*
+ * renameat2; on SMB, what was closed a moment ago is still open for the server
+ * (the kernel closes it late), and a directory with an open file in it can't be
+ * renamed: tried again for some seconds.
+ */
+static int
+rename_patiently(int fromfd, const char *from, int tofd, const char *to,
+		 unsigned flags)
+{
+	const struct timespec pause = { .tv_nsec = AGAIN_MS * 1000000L };
+	unsigned i;
+
+	for (i = 0;; i++) {
+		if (renameat2(fromfd, from, tofd, to, flags) == 0)
+			return 0;
+		if ((errno != EACCES && errno != EBUSY) || i == AGAIN_MAX)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int
 rename_in(int fromfd, const char *from, int tofd, const char *to, bool replace,
 	  struct fy_error *err)
 {
 	unsigned flags = replace ? 0 : RENAME_NOREPLACE;
 
-	if (renameat2(fromfd, from, tofd, to, flags) == 0)
+	if (rename_patiently(fromfd, from, tofd, to, flags) == 0)
 		return 0;
 	if (errno == EINVAL && !replace && !fy_jobdir_has(tofd, to) &&
-	    renameat(fromfd, from, tofd, to) == 0)
+	    rename_patiently(fromfd, from, tofd, to, 0) == 0)
 		return 0; /* a filesystem that knows no flags (NFS) */
 	if (errno == EEXIST || (errno == EINVAL && !replace))
 		return fy_error_set(err, FY_E_EXISTS, 0,

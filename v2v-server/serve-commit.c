@@ -367,9 +367,13 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	    fy_stop_check(s->stop, err) == -1 ||
 	    fy_commit_write(s->dir, images, others, s->job->force, err) == -1)
 		return -1;
-	/* The journal goes to NAME.job; nothing is read from it any more. */
+	/* The journal and the log go to NAME.job: nothing is read from the one
+	 * any more, and SMB renames no directory with an open file in it. */
 	fy_journal_close(s->journal);
 	s->journal = NULL;
+	fy_log_debug(s->log, "'%s' is whole: moved to its place",
+		     s->job->name);
+	fy_session_close_log(s);
 	if (fy_commit_roll(s->dir, err) == -1)
 		return -1;
 	fy_log_debug(s->log, "'%s' is done", s->job->name);

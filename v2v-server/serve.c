@@ -53,6 +53,15 @@ fy_session_warn(struct fy_session *s, const char *fmt, ...)
 	json_array_append_new(s->warnings, json_string(line));
 }
 
+void
+fy_session_close_log(struct fy_session *s)
+{
+	fy_log_also_fd(s->log, -1);
+	if (s->log_fd >= 0)
+		close(s->log_fd);
+	s->log_fd = -1;
+}
+
 /* The next frame must be of this type. */
 static int
 expect_json(struct fy_session *s, enum fy_wire_type type, json_t **ret,
@@ -255,9 +264,7 @@ session_release(struct fy_session *s)
 {
 	unsigned i;
 
-	fy_log_also_fd(s->log, -1);
-	if (s->log_fd >= 0)
-		close(s->log_fd);
+	fy_session_close_log(s);
 	for (i = 0; i < s->n_disks; i++) {
 		fy_sink_free(s->disks[i].sink);
 		free(s->disks[i].file);

@@ -87,6 +87,9 @@ struct fy_session {
 void fy_session_warn(struct fy_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Messages go to NAME.partial/log no longer. */
+void fy_session_close_log(struct fy_session *s);
+
 /* Everything from JOB to where READY can be sent. */
 int fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		       struct fy_error *err);
