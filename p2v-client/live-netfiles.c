@@ -7,6 +7,7 @@
 #include "p2v-client/live-netfiles.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -224,6 +225,170 @@ vlan_name(const struct fy_net *n, char *ret, size_t size)
 		snprintf(ret, size, "vlan%u", n->vlan);
 }
 
+/* --- what an earlier call left -------------------------------------------- */
+
+/* Which interfaces a VLAN or bond lies on: a line of its .netdev file. */
+#define OVER "# over "
+
+static bool
+has_word(const struct fy_strings *s, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < count(s); i++)
+		if (strcmp(s->items[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* The rest of the line that begins with 'key'; malloc'd, NULL: none. */
+static char *
+line_of(int dirfd, const char *file, const char *key)
+{
+	struct fy_error ignored = { .code = FY_E_NONE };
+	fy_autofree char *text = NULL;
+	char *line, *rest = NULL;
+	size_t len;
+
+	if (fy_file_read_at(dirfd, file, MAX_TEXT, &text, &len, &ignored) == -1)
+		return NULL;
+	for (line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (strncmp(line, key, strlen(key)) == 0)
+			return strdup(line + strlen(key));
+	return NULL;
+}
+
+/* "eth0" of "10-ironferry-eth0SUFFIX"; malloc'd, NULL: another file. */
+static char *
+name_of_file(const char *file, const char *suffix)
+{
+	size_t len = strlen(file), tail = strlen(suffix);
+	size_t head = sizeof(PREFIX) - 1;
+
+	if (len <= head + tail || strncmp(file, PREFIX, head) != 0 ||
+	    strcmp(file + len - tail, suffix) != 0)
+		return NULL;
+	return strndup(file + head, len - head - tail);
+}
+
+static void
+remove_file(int dirfd, const char *name, const char *suffix)
+{
+	char file[sizeof(PREFIX) + 64];
+
+	snprintf(file, sizeof(file), PREFIX "%s%s", name, suffix);
+	(void)unlinkat(dirfd, file, 0);
+}
+
+/* Does the VLAN or bond of 'file' lie on one of 'taken'? */
+static bool
+lies_on(int dirfd, const char *file, const struct fy_strings *taken)
+{
+	fy_autofree char *over = line_of(dirfd, file, OVER);
+	char *word, *rest = NULL;
+
+	for (word = over == NULL ? NULL : strtok_r(over, " ", &rest);
+	     word != NULL; word = strtok_r(NULL, " ", &rest))
+		if (has_word(taken, word))
+			return true;
+	return false;
+}
+
+/* Ports that said they belong to bond 'name' are free again. */
+static void
+free_ports(int dirfd, const struct fy_strings *files, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < files->n; i++) {
+		fy_autofree char *bond =
+			line_of(dirfd, files->items[i], "Bond=");
+
+		if (fy_streq(bond, name))
+			(void)unlinkat(dirfd, files->items[i], 0);
+	}
+}
+
+/* Take down everything that lies on 'taken', and what lies on that; what goes
+ * is added to 'taken' and 'gone'. */
+static int
+take_down(int dirfd, const struct fy_strings *files, struct fy_strings *taken,
+	  struct fy_strings *gone, struct fy_error *err)
+{
+	bool more = true;
+	size_t i;
+
+	while (more) {
+		more = false;
+		for (i = 0; i < files->n; i++) {
+			fy_autofree char *name =
+				name_of_file(files->items[i], ".netdev");
+
+			if (name == NULL || has_word(gone, name) ||
+			    !lies_on(dirfd, files->items[i], taken))
+				continue;
+			if (fy_strings_add(taken, name, err) == -1 ||
+			    fy_strings_add(gone, name, err) == -1)
+				return -1;
+			remove_file(dirfd, name, ".netdev");
+			remove_file(dirfd, name, ".network");
+			free_ports(dirfd, files, name);
+			more = true;
+		}
+	}
+	return 0;
+}
+
+static int
+list_files(int dirfd, struct fy_strings *ret, struct fy_error *err)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int r = 0;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			close(fd);
+		return fy_error_set(err, FY_E_IO, errno,
+				    "cannot list networkd's files");
+	}
+	while (r == 0 && (e = readdir(dir)) != NULL)
+		if (strncmp(e->d_name, PREFIX, sizeof(PREFIX) - 1) == 0)
+			r = fy_strings_add(ret, e->d_name, err);
+	closedir(dir);
+	return r;
+}
+
+/* A port that is set by itself leaves its bond, and a bond that is made anew
+ * begins without its old ports; VLANs on either go. */
+static int
+remove_old(int dirfd, const struct fy_net *n, struct fy_strings *gone,
+	   struct fy_error *err)
+{
+	struct fy_strings files = { 0 }, taken = { 0 };
+	size_t i;
+	int r;
+
+	r = list_files(dirfd, &files, err);
+	if (r == 0)
+		r = fy_strings_add(&taken, n->name, err);
+	for (i = 0; r == 0 && i < count(n->bond); i++)
+		r = fy_strings_add(&taken, n->bond->items[i], err);
+	if (r == 0)
+		r = take_down(dirfd, &files, &taken, gone, err);
+	if (r == 0 && n->bond != NULL && !has_word(gone, n->name)) {
+		free_ports(dirfd, &files, n->name);
+		r = fy_strings_add(gone, n->name, err);
+	}
+	fy_strings_release(&files);
+	fy_strings_release(&taken);
+	return r;
+}
+
+/* --- files ----------------------------------------------------------------- */
+
 static int
 write_vlan(int dirfd, const struct fy_net *n, const char *vlan,
 	   struct fy_error *err)
@@ -231,8 +396,8 @@ write_vlan(int dirfd, const struct fy_net *n, const char *vlan,
 	struct text t;
 
 	begin(&t);
-	add(&t, "[NetDev]\nName=%s\nKind=vlan\n\n[VLAN]\nId=%u\n", vlan,
-	    n->vlan);
+	add(&t, OVER "%s\n[NetDev]\nName=%s\nKind=vlan\n\n[VLAN]\nId=%u\n",
+	    n->name, vlan, n->vlan);
 	if (put(dirfd, &t, vlan, ".netdev", err) == -1)
 		return -1;
 	begin(&t);
@@ -248,8 +413,11 @@ write_bond(int dirfd, const struct fy_net *n, struct fy_error *err)
 	size_t i;
 
 	begin(&t);
+	add(&t, OVER "%s", n->bond->items[0]);
+	for (i = 1; i < n->bond->n; i++)
+		add(&t, " %s", n->bond->items[i]);
 	add(&t,
-	    "[NetDev]\nName=%s\nKind=bond\n\n[Bond]\nMode=%s\n"
+	    "\n[NetDev]\nName=%s\nKind=bond\n\n[Bond]\nMode=%s\n"
 	    "MIIMonitorSec=100ms\n",
 	    n->name, n->bond_mode);
 	if (put(dirfd, &t, n->name, ".netdev", err) == -1)
@@ -280,9 +448,9 @@ write_main(int dirfd, const struct fy_net *n, const char *vlan,
 }
 
 int
-fy_net_write(const char *dir, const struct fy_net *n, struct fy_error *err)
+fy_net_write(const char *dir, const struct fy_net *n, struct fy_strings *gone,
+	     struct fy_error *err)
 {
-	fy_autofree char *netdev = NULL;
 	char vlan[48] = "";
 	fy_autofd int fd = -1;
 
@@ -295,12 +463,8 @@ fy_net_write(const char *dir, const struct fy_net *n, struct fy_error *err)
 	if (fd == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot open '%s'",
 				    dir);
-	netdev = fy_format(err, PREFIX "%s.netdev", n->name);
-	if (netdev == NULL)
+	if (remove_old(fd, n, gone, err) == -1)
 		return -1;
-	/* A bond of that name that is none any more. */
-	if (n->bond == NULL)
-		(void)unlinkat(fd, netdev, 0);
 	if (n->vlan != 0) {
 		vlan_name(n, vlan, sizeof(vlan));
 		if (write_vlan(fd, n, vlan, err) == -1)

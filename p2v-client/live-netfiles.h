@@ -29,8 +29,11 @@ int fy_net_check(const struct fy_net *n, struct fy_error *err);
 /*
  * Write 10-ironferry-*.network and .netdev into 'dir', which is made when it
  * is missing; those that an earlier call wrote for the same interfaces are
- * replaced or removed.
+ * replaced or removed.  'gone' gets the names of VLANs and bonds that the
+ * kernel must lose for it: on an interface that is set otherwise now, or a
+ * bond that is made anew.
  */
-int fy_net_write(const char *dir, const struct fy_net *n, struct fy_error *err);
+int fy_net_write(const char *dir, const struct fy_net *n,
+		 struct fy_strings *gone, struct fy_error *err);
 
 #endif

@@ -124,6 +124,40 @@ reload(const struct fy_live *l, struct fy_error *err)
 	return fy_subprocess_run(argv, &options, NULL, err);
 }
 
+/*
+ * Write it down and let networkd do it.  A VLAN or bond that is to go is
+ * removed from the kernel by us, for networkd leaves it; and networkd is
+ * started anew then, for it knows the name still.
+ */
+static int
+make_so(const struct fy_live *l, const struct fy_net *n, struct fy_error *err)
+{
+	static const char *const restart[] = { "systemctl", "restart",
+					       "systemd-networkd", NULL };
+	struct fy_subprocess_options options = { .timeout_s = 60 };
+	struct fy_error ignored = { .code = FY_E_NONE };
+	struct fy_strings gone = { 0 };
+	size_t i;
+	int r;
+
+	r = fy_net_write(net_dir(l), n, &gone, err);
+	for (i = 0; r == 0 && l->o->live.network_dir == NULL && i < gone.n;
+	     i++) {
+		const char *const del[] = { "ip",  "link",	  "delete",
+					    "dev", gone.items[i], NULL };
+
+		if (fy_sys_exists(l->sysroot, "/sys/class/net/%s",
+				  gone.items[i]))
+			(void)fy_subprocess_run(del, &options, NULL, &ignored);
+	}
+	if (r == 0 && gone.n > 0 && l->o->live.network_dir == NULL)
+		r = fy_subprocess_run(restart, &options, NULL, err);
+	else if (r == 0)
+		r = reload(l, err);
+	fy_strings_release(&gone);
+	return r;
+}
+
 /* By name or MAC; malloc'd.  NULL: the first port with a link, else the
  * first. */
 static char *
@@ -195,9 +229,7 @@ fy_live_network_from_keys(struct fy_live *l, struct fy_error *err)
 	if (name == NULL)
 		return -1;
 	n.name = name;
-	if (fy_net_write(net_dir(l), &n, err) == -1)
-		return -1;
-	return reload(l, err);
+	return make_so(l, &n, err);
 }
 
 /* --- screens --------------------------------------------------------------- */
@@ -242,7 +274,7 @@ apply(struct fy_live *l, const struct fy_net *n, struct fy_error *err)
 	struct fy_error ignored = { .code = FY_E_NONE };
 	int i;
 
-	if (fy_net_write(net_dir(l), n, err) == -1 || reload(l, err) == -1)
+	if (make_so(l, n, err) == -1)
 		return -1;
 	if (l->o->live.network_dir != NULL)
 		return 0;

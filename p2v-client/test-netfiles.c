@@ -29,13 +29,29 @@ dir(void)
 	return fy_format(&err, "%s/net", tree);
 }
 
+/* 'gone': the names that the kernel is to lose, each followed by a space. */
+static void
+write_gone(const struct fy_net *n, const char *gone)
+{
+	fy_autofree char *d = dir();
+	struct fy_strings names = { 0 };
+	struct fy_error err = { 0 };
+	char text[200] = "";
+	size_t i;
+
+	CHECK_OK(fy_net_write(d, n, &names, &err), &err);
+	for (i = 0; i < names.n; i++) {
+		strcat(text, names.items[i]);
+		strcat(text, " ");
+	}
+	CHECK_STR(text, gone);
+	fy_strings_release(&names);
+}
+
 static void
 write_it(const struct fy_net *n)
 {
-	fy_autofree char *d = dir();
-	struct fy_error err = { 0 };
-
-	CHECK_OK(fy_net_write(d, n, &err), &err);
+	write_gone(n, "");
 }
 
 static void
@@ -86,7 +102,8 @@ texts(void)
 		"# by p2v-client live\n[Match]\nName=eth0\n\n[Network]\n"
 		"DHCP=no\nLinkLocalAddressing=no\nVLAN=eth0.12\n");
 	file_is("10-ironferry-eth0.12.netdev",
-		"# by p2v-client live\n[NetDev]\nName=eth0.12\nKind=vlan\n\n"
+		"# by p2v-client live\n# over "
+		"eth0\n[NetDev]\nName=eth0.12\nKind=vlan\n\n"
 		"[VLAN]\nId=12\n");
 	file_is("10-ironferry-eth0.12.network",
 		"# by p2v-client live\n[Match]\nName=eth0.12\n\n[Network]\n"
@@ -100,15 +117,41 @@ texts(void)
 	n = (struct fy_net){ .name = "bond0",
 			     .bond = &members,
 			     .bond_mode = "802.3ad" };
-	write_it(&n);
+	/* The VLAN on eth0 has nothing to lie on any more. */
+	write_gone(&n, "eth0.12 bond0 ");
+	file_is("10-ironferry-eth0.12.netdev", NULL);
+	file_is("10-ironferry-eth0.12.network", NULL);
 	file_is("10-ironferry-bond0.netdev",
-		"# by p2v-client live\n[NetDev]\nName=bond0\nKind=bond\n\n"
+		"# by p2v-client live\n# over eth0 "
+		"eth1\n[NetDev]\nName=bond0\nKind=bond\n\n"
 		"[Bond]\nMode=802.3ad\nMIIMonitorSec=100ms\n");
 	file_is("10-ironferry-eth1.network",
 		"# by p2v-client live\n[Match]\nName=eth1\n\n[Network]\n"
 		"Bond=bond0\n");
 	file_is("10-ironferry-bond0.network",
 		"# by p2v-client live\n[Match]\nName=bond0\n\n[Network]\n"
+		"DHCP=yes\n");
+	/* An address for a bond that is there leaves it as it is. */
+	n = (struct fy_net){ .name = "bond0", .addresses = &a };
+	write_it(&n);
+	n.vlan = 7;
+	write_it(&n);
+	file_is("10-ironferry-bond0.7.network",
+		"# by p2v-client live\n[Match]\nName=bond0.7\n\n[Network]\n"
+		"DHCP=no\nAddress=192.0.2.7/24\nAddress=2001:db8::7/64\n");
+	file_is("10-ironferry-bond0.netdev",
+		"# by p2v-client live\n# over eth0 eth1\n[NetDev]\n"
+		"Name=bond0\nKind=bond\n\n"
+		"[Bond]\nMode=802.3ad\nMIIMonitorSec=100ms\n");
+	/* One of its ports by itself ends it, and what lies on it. */
+	n = (struct fy_net){ .name = "eth1" };
+	write_gone(&n, "bond0 bond0.7 ");
+	file_is("10-ironferry-bond0.netdev", NULL);
+	file_is("10-ironferry-bond0.network", NULL);
+	file_is("10-ironferry-bond0.7.netdev", NULL);
+	file_is("10-ironferry-eth0.network", NULL);
+	file_is("10-ironferry-eth1.network",
+		"# by p2v-client live\n[Match]\nName=eth1\n\n[Network]\n"
 		"DHCP=yes\n");
 	fy_strings_release(&a);
 	fy_strings_release(&g);
@@ -122,7 +165,7 @@ is_refused(struct fy_net n, const char *says)
 	fy_autofree char *d = dir();
 	struct fy_error err = { 0 };
 
-	CHECK(fy_net_write(d, &n, &err) == -1);
+	CHECK(fy_net_write(d, &n, NULL, &err) == -1);
 	CHECK(err.code == FY_E_USAGE);
 	if (strstr(err.msg, says) == NULL)
 		CHECK_STR(err.msg, says);
