@@ -331,7 +331,8 @@ fy_target_mount_part(const struct fy_live *l, const struct fy_part *p,
 	struct fy_error ignored = { .code = FY_E_NONE };
 	const char *const argv[] = { "mount",
 				     "-t",
-				     fy_streq(p->fs, "ntfs") ? "ntfs3" : p->fs,
+				     fy_streq(p->fs, "ntfs") ? "ntfs-3g"
+							     : p->fs,
 				     "-o",
 				     "rw,nosuid,nodev,noexec",
 				     p->path,

@@ -323,7 +323,7 @@ shares() {
 	live_job "p2v.name=ntfs p2v.target=LABEL=NTFS"
 	live_job "p2v.name=vfat p2v.target=LABEL=FAT"
 	run_ok 'mkdir -p /run/look; for p in 2=exfat 3=ntfs 4=xfs 5=vfat; do
-		n=${p#*=}; t=$n; [ $t != ntfs ] || t=ntfs3
+		n=${p#*=}; t=$n; [ $t != ntfs ] || t=ntfs-3g
 		mount -t $t -o ro /dev/sdb${p%=*} /run/look || exit 1
 		qemu-img check -q /run/look/$n.qcow2 || exit 1
 		qemu-img compare -q /dev/sda /run/look/$n.qcow2 || exit 1
