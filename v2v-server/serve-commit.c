@@ -371,8 +371,7 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	 * any more, and SMB renames no directory with an open file in it. */
 	fy_journal_close(s->journal);
 	s->journal = NULL;
-	fy_log_debug(s->log, "'%s' is whole: moved to its place",
-		     s->job->name);
+	fy_log_debug(s->log, "'%s' is whole: moved to its place", s->job->name);
 	fy_session_close_log(s);
 	if (fy_commit_roll(s->dir, err) == -1)
 		return -1;
