@@ -47,7 +47,7 @@ workbench_broken() {
 	local job=$1
 	shift
 	{
-		tail -c 4000 "$job/console" | tr -d '\r' | tail -n 40
+		tail -c 12000 "$job/console" | tr -d '\r' | tail -n 120
 		tail -n 5 "$job/qemu"
 	} >&2
 	[ "$BASH_SUBSHELL" = 0 ] || kill $$
@@ -92,7 +92,7 @@ workbench_power_on() {
 			verdict="the emulator hangs"
 		elif [ -z "$begun" ] && [ $((SECONDS - start)) -ge 600 ]; then
 			verdict="it has not started in 600 s"
-		elif [ $((SECONDS - start)) -ge "$limit" ]; then
+		elif [ -n "$begun" ] && [ $((SECONDS - start)) -ge "$limit" ]; then
 			verdict="the script has not ended in $limit s"
 		fi
 		[ -z "$verdict" ] || end_pid "$pid"
