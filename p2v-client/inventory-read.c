@@ -277,7 +277,8 @@ read_map(struct fy_volume *v, const struct fy_inventory_options *o,
 
 	if (fy_disk_map_read(v, &options, ret, &why) == 0)
 		return 0;
-	if (why.code == FY_E_DIRTY && !o->allow_dirty) {
+	if ((why.code == FY_E_DIRTY || why.code == FY_E_UNSUPPORTED) &&
+	    !o->allow_dirty) {
 		extra->problem = strdup(why.msg);
 		options.allow_dirty = true;
 		return fy_disk_map_read(v, &options, ret, err);
