@@ -98,6 +98,7 @@ int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
 extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_fat;
 extern const struct fy_fs_driver fy_fs_swap;
+extern const struct fy_fs_driver fy_fs_xfs;
 
 /* Find out what lies on 'v'.  -1: FY_E_IO, FY_E_NOMEM. */
 int fy_fs_identify(struct fy_volume *v, struct fy_fs_info *ret,
