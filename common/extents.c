@@ -361,3 +361,12 @@ fy_extents_cut(struct fy_extents *e, const struct fy_extents_mark *mark)
 	e->last = mark->last;
 	e->has_last = mark->has_last;
 }
+
+void
+fy_extents_cursor_at(struct fy_extents_cursor *c, const struct fy_extents *e,
+		     const struct fy_extents_mark *mark)
+{
+	fy_extents_cursor_init(c, e);
+	c->position = mark->coded_bytes;
+	c->offset = mark->coded_end;
+}

@@ -89,4 +89,10 @@ void fy_extents_take_mark(const struct fy_extents *e,
 			  struct fy_extents_mark *ret);
 void fy_extents_cut(struct fy_extents *e, const struct fy_extents_mark *mark);
 
+/* A cursor that begins where 'mark' was taken: with the range that was the
+ * newest one then (and may have grown since), if there was one. */
+void fy_extents_cursor_at(struct fy_extents_cursor *c,
+			  const struct fy_extents *e,
+			  const struct fy_extents_mark *mark);
+
 #endif

@@ -161,6 +161,41 @@ check_spill(void)
 		n++;
 	}
 	CHECK(n == N / 2 && fy_extents_count(e) == N / 2);
+	/* From the mark on, with the range that was the newest then. */
+	n = N / 3 - 1;
+	fy_extents_cursor_at(&c, e, &mark);
+	while (fy_extents_next(&c, &x, &err) == 1 && x.offset == n * 8192)
+		n++;
+	CHECK(n == N / 2);
+}
+
+/* Marks before the first range, between two, and behind one that grows. */
+static void
+check_cursor_at(void)
+{
+	struct fy_extents_mark first, second, third;
+	struct fy_error err = { 0 };
+	struct fy_extents_cursor c;
+	struct fy_extent x;
+
+	fy_autoextents struct fy_extents *e = fy_extents_new(&err);
+	fy_extents_take_mark(e, &first);
+	CHECK_OK(fy_extents_append(e, 100, 10, &err), &err);
+	fy_extents_take_mark(e, &second);
+	CHECK_OK(fy_extents_append(e, 110, 10, &err), &err);
+	CHECK_OK(fy_extents_append(e, 200, 10, &err), &err);
+	fy_extents_take_mark(e, &third);
+	fy_extents_cursor_at(&c, e, &first);
+	CHECK(fy_extents_next(&c, &x, &err) == 1 && x.offset == 100 &&
+	      x.length == 20);
+	fy_extents_cursor_at(&c, e, &second);
+	CHECK(fy_extents_next(&c, &x, &err) == 1 && x.offset == 100 &&
+	      x.length == 20);
+	CHECK(fy_extents_next(&c, &x, &err) == 1 && x.offset == 200);
+	CHECK(fy_extents_next(&c, &x, &err) == 0);
+	fy_extents_cursor_at(&c, e, &third);
+	CHECK(fy_extents_next(&c, &x, &err) == 1 && x.offset == 200);
+	CHECK(fy_extents_next(&c, &x, &err) == 0);
 }
 
 static void
@@ -193,6 +228,7 @@ main(void)
 	}
 	check_order();
 	check_spill();
+	check_cursor_at();
 	check_digest();
 	return test_result();
 }
