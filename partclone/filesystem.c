@@ -18,6 +18,7 @@
 #include "partclone/signature.h"
 
 static const struct fy_fs_driver *const drivers[] = {
+	&fy_fs_btrfs,
 	&fy_fs_ext,
 	&fy_fs_fat,
 	&fy_fs_swap,

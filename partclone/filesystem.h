@@ -75,14 +75,17 @@ struct fy_fs_driver {
 
 	/*
 	 * For a filesystem that may lie on several volumes at once (Btrfs):
-	 * which one this is a member of.  0, or -1.  NULL: never on several.
+	 * which one this is a member of ('n' 1: it stands alone, or is too
+	 * damaged to tell).  0, or -1.  NULL: never on several.
 	 */
 	int (*member)(struct fy_volume *v, struct fy_fs_member *ret,
 		      struct fy_error *err);
 
 	/*
 	 * The same as read_map for all members at once, in any order: 'used[i]'
-	 * belongs to 'v[i]', and all of them share 'ret'.
+	 * belongs to 'v[i]', and all of them share 'ret'.  For more than one
+	 * 'ret->bytes' is left alone: what lies behind the filesystem's end on
+	 * a volume is among its used extents.
 	 */
 	int (*read_map_set)(struct fy_volume *const *v, size_t n,
 			    const struct fy_fs_map_options *options,
@@ -95,6 +98,7 @@ struct fy_fs_driver {
 int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+extern const struct fy_fs_driver fy_fs_btrfs;
 extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_fat;
 extern const struct fy_fs_driver fy_fs_swap;
