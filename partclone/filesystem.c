@@ -17,6 +17,7 @@
 #include "common/bytes.h"
 #include "partclone/signature.h"
 
+/* clang-format off */ /* one a line */
 static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_btrfs,
 	&fy_fs_ext,
@@ -24,6 +25,7 @@ static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_swap,
 	&fy_fs_xfs,
 };
+/* clang-format on */
 
 #define N_DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
 

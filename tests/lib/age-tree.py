@@ -4,7 +4,8 @@
 # age-tree.py SEED DIR BYTES [OPERATIONS [FEATURE...]]: makes DIR, on a mounted
 # filesystem, look used: files are created, grown, cut, punched, renamed and
 # removed, thousands of times, from a seeded generator, with never more than
-# BYTES alive.  FEATURES: links (hard and symbolic), holes, reflinks, xattrs.
+# BYTES alive.  FEATURES: links (hard and symbolic), holes, reflinks, xattrs;
+# short (no long names).
 # What the filesystem refuses (ENOSPC apart) is an error.
 import errno
 import fcntl
@@ -25,6 +26,7 @@ class Tree:
         self.count += 1
         kind = self.rnd.random()
         tail = "x" * self.rnd.randrange(150) if kind < 0.05 else ""
+        tail = "" if "short" in self.features else tail
         return "%s/n%d%s" % (self.rnd.choice(self.dirs), self.count, tail)
 
     def any(self):

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of used-blocks compute, apart from the program itself.
 
-  usedmap.py compare JSON REFERENCE...   no used byte of a reference is missing
-                                         from the map, and at most 0.1 % is over
+  usedmap.py compare JSON [--over=BYTES] REFERENCE...
+                                         no used byte of a reference is missing
+                                         from the map, and at most 0.1 % is
+                                         over, or so many bytes
       REFERENCE  dumpe2fs:FILE  output of dumpe2fs: all that is not free
                  domain:FILE    a domain log of partclone -D
                  start OFFSET of the volume on the disk: REFERENCE@OFFSET
@@ -99,7 +101,11 @@ def compare(argv):
         sys.exit("used_bytes is not the sum of the extents")
     if ours and ours[-1][1] > m["disk_bytes"]:
         sys.exit("extents reach behind the disk's end")
+    allowed = 0
     for ref in argv[1:]:
+        if ref.startswith("--over="):
+            allowed = int(ref[7:])
+            continue
         kind, rest = ref.split(":", 1)
         path, _, start = rest.partition("@")
         start = int(start or 0)
@@ -114,7 +120,7 @@ def compare(argv):
         inside = subtract(ours, [[0, start], [end, 1 << 64]])
         over = total(subtract(inside, used))
         # The boot block is in no bitmap of 1 KiB blocks.
-        if over > total(used) / 1000 + 1024:
+        if over > max(total(used) / 1000 + 1024, allowed):
             sys.exit("%s: %d bytes over %d" % (ref, over, total(used)))
         print("%s: used %d, over %d" % (ref, total(used), over))
 
