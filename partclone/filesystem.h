@@ -101,6 +101,7 @@ int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
 extern const struct fy_fs_driver fy_fs_btrfs;
 extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_exfat;
+extern const struct fy_fs_driver fy_fs_f2fs;
 extern const struct fy_fs_driver fy_fs_fat;
 extern const struct fy_fs_driver fy_fs_swap;
 extern const struct fy_fs_driver fy_fs_xfs;
