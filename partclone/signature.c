@@ -184,8 +184,11 @@ find_minix(struct fy_view *view, uint64_t *ret, struct fy_error *err)
 	m = fy_get_le16(sb + 16);
 	if (m == 0x137f || m == 0x138f || m == 0x2468 || m == 0x2478)
 		return 1;
+	m = fy_get_be16(sb + 16);
+	if (m == 0x137f || m == 0x138f || m == 0x2468 || m == 0x2478)
+		return 1;
 	*ret = 1024 + 24;
-	return fy_get_le16(sb + 24) == 0x4d5a;
+	return fy_get_le16(sb + 24) == 0x4d5a || fy_get_be16(sb + 24) == 0x4d5a;
 }
 
 static int
