@@ -37,13 +37,12 @@ write_gone(const struct fy_net *n, const char *gone)
 	struct fy_strings names = { 0 };
 	struct fy_error err = { 0 };
 	char text[200] = "";
-	size_t i;
+	size_t i, len = 0;
 
 	CHECK_OK(fy_net_write(d, n, &names, &err), &err);
-	for (i = 0; i < names.n; i++) {
-		strcat(text, names.items[i]);
-		strcat(text, " ");
-	}
+	for (i = 0; i < names.n; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s ",
+					names.items[i]);
 	CHECK_STR(text, gone);
 	fy_strings_release(&names);
 }
