@@ -29,6 +29,7 @@ static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_reiserfs,
 	&fy_fs_swap,
 	&fy_fs_xfs,
+	&fy_fs_ufs,
 };
 /* clang-format on */
 

@@ -108,6 +108,7 @@ extern const struct fy_fs_driver fy_fs_jfs;
 extern const struct fy_fs_driver fy_fs_reiserfs;
 extern const struct fy_fs_driver fy_fs_swap;
 extern const struct fy_fs_driver fy_fs_xfs;
+extern const struct fy_fs_driver fy_fs_ufs;
 
 /* Find out what lies on 'v'.  -1: FY_E_IO, FY_E_NOMEM. */
 int fy_fs_identify(struct fy_volume *v, struct fy_fs_info *ret,
