@@ -80,8 +80,10 @@ fy_block_map_name(struct fy_block_map *m, uint64_t first, uint64_t count,
 				    first, count);
 	if (count == 0)
 		return 0;
-	if (m->n > 0 && m->runs[m->n - 1].end == first) {
-		m->runs[m->n - 1].end = first + count;
+	if (m->n > 0 && first >= m->runs[m->n - 1].first &&
+	    first <= m->runs[m->n - 1].end) {
+		m->runs[m->n - 1].end =
+			fy_max_u64(m->runs[m->n - 1].end, first + count);
 		return 0;
 	}
 	if (m->n == FY_BLOCK_RUNS)

@@ -26,6 +26,7 @@ static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_fat,
 	&fy_fs_minix,
 	&fy_fs_jfs,
+	&fy_fs_nilfs2,
 	&fy_fs_reiserfs,
 	&fy_fs_swap,
 	&fy_fs_xfs,

@@ -105,6 +105,7 @@ extern const struct fy_fs_driver fy_fs_f2fs;
 extern const struct fy_fs_driver fy_fs_fat;
 extern const struct fy_fs_driver fy_fs_minix;
 extern const struct fy_fs_driver fy_fs_jfs;
+extern const struct fy_fs_driver fy_fs_nilfs2;
 extern const struct fy_fs_driver fy_fs_reiserfs;
 extern const struct fy_fs_driver fy_fs_swap;
 extern const struct fy_fs_driver fy_fs_xfs;
