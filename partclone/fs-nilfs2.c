@@ -6,9 +6,9 @@
  * The newer of the two superblocks names the last log; that one ends in the
  * super root, with the inodes of the DAT, the checkpoints and the segment
  * usages.  A segment is free only when it has no flag there.  Used in any case
- * are the first segment (the superblock is in it), those of the last log and of
- * the next one, of each block that was read on the way, and what lies behind
- * the segments (the second superblock).  The counts in the file's header must
+ * is what lies before the first segment's blocks (the superblock), behind the
+ * segments (the second superblock), and the segments of the last log, of the
+ * next one, and of each block that was read on the way.  The counts in the file's header must
  * be true, else nothing is left out.
  *
  * Mounted, or with a log behind the last one that the superblock knows, it is
@@ -48,6 +48,7 @@ struct nilfs2 {
 	unsigned char super[SUPER_BYTES];
 	uint32_t inode_bytes, usage_bytes, seed;
 	uint64_t segments, device_bytes, log, sequence;
+	uint64_t data; /* the first segment's first block; it begins with 0 */
 	unsigned char usage[FY_NILFS2_ROOT];
 	uint64_t *usage_blocks; /* of the volume; 0: a hole */
 	uint64_t n_usage_blocks, per_block,
@@ -143,12 +144,14 @@ decode_sizes(struct nilfs2 *n)
 	n->log = fy_get_le64(b + 0x40);
 	n->sequence = fy_get_le64(b + 0x48);
 	n->seed = fy_get_le32(b + 12);
+	n->data = fy_get_le64(b + 0x28);
 	return f->segment_blocks >= 16 && n->segments >= 1 &&
 	       n->segments <= MAX_SEGMENTS && f->dat_entry_bytes >= 32 &&
 	       f->dat_entry_bytes <= 256 && n->usage_bytes >= 16 &&
 	       n->usage_bytes <= 64 && n->inode_bytes >= 128 &&
 	       ROOT_HEAD + 3 * n->inode_bytes <= f->block_bytes &&
-	       fy_get_le64(b + 0x28) < f->segment_blocks;
+	       n->data < f->segment_blocks &&
+	       n->data * f->block_bytes >= SUPER_OFFSET + SUPER_BYTES;
 }
 
 /* NULL, or why there can be no map. */
@@ -254,8 +257,7 @@ segment_start(const struct nilfs2 *n, uint64_t block)
 {
 	uint64_t segment = block / n->files.segment_blocks;
 
-	return segment == 0 ? fy_get_le64(n->super + 0x28)
-			    : segment * n->files.segment_blocks;
+	return segment == 0 ? n->data : segment * n->files.segment_blocks;
 }
 
 /* Whether a log follows the last one, in its segment or the next: 1, 0, -1. */
@@ -291,8 +293,7 @@ read_last_log(struct nilfs2 *n, bool *ret_newer, struct fy_error *err)
 	if (r == -1)
 		return -1;
 	*ret_newer = r == 1;
-	if (fy_block_map_name(f->segments, 0, 1, err) == -1 ||
-	    fy_block_map_name(f->segments, log.next / f->segment_blocks, 1,
+	if (fy_block_map_name(f->segments, log.next / f->segment_blocks, 1,
 			      err) == -1)
 		return -1;
 	return read_root(n, n->log + log.blocks - 1, err);
@@ -418,6 +419,8 @@ map_nilfs2(struct nilfs2 *n, const struct fy_fs_map_options *options,
 			       "not know of",
 			       ret, err);
 	if (find_usage_blocks(n, options, err) == -1 ||
+	    fy_extents_append(used, 0, n->data * n->files.block_bytes, err) ==
+		    -1 ||
 	    scan_usages(n, options, err) == -1 ||
 	    fy_extents_append(used, end, n->device_bytes - end, err) == -1)
 		return -1;

@@ -140,6 +140,34 @@ FY_DETAILS(fy_details_reiserfs)
 	return plain(view, at - 52 + 84, at - 52 + 100, 16, ret, err);
 }
 
+/* The time of its making and a random number; UFS2 has a name, too. */
+FY_DETAILS(fy_details_ufs)
+{
+	unsigned char magic[4], id[8], name[32];
+	bool big, second;
+	int r;
+
+	r = fy_view_read(view, at, magic, sizeof(magic), err);
+	if (r == 1)
+		r = fy_view_read(view, at - 1372 + 144, id, sizeof(id), err);
+	if (r == 1)
+		r = fy_view_read(view, at - 1372 + 680, name, sizeof(name),
+				 err);
+	if (r != 1)
+		return r;
+	second = fy_get_le32(magic) == 0x19540119 ||
+		 fy_get_be32(magic) == 0x19540119;
+	big = fy_get_be32(magic) == 0x00011954 ||
+	      fy_get_be32(magic) == 0x19540119;
+	if (!fy_is_zero(id, sizeof(id)))
+		snprintf(ret->uuid, sizeof(ret->uuid), "%08x%08x",
+			 big ? fy_get_be32(id) : fy_get_le32(id),
+			 big ? fy_get_be32(id + 4) : fy_get_le32(id + 4));
+	if (second)
+		fy_put_label(ret, name, sizeof(name));
+	return 0;
+}
+
 FY_DETAILS(fy_details_nilfs2)
 {
 	return plain(view, at - 6 + 152, at - 6 + 168, 80, ret, err);

@@ -314,7 +314,7 @@ static const struct fy_signature table[] = {
 	AT("befs", FS, 512 + 32, "1SFB", NULL),
 	AT("bfs", WEAK, 0, "\xce\xfa\xad\x1b", NULL),
 	AT("zonefs", FS, 0, "SFOZ", NULL),
-	FIND("ufs", FS, find_ufs, NULL),
+	FIND("ufs", FS, find_ufs, fy_details_ufs),
 	FIND("minix", WEAK, find_minix, NULL),
 
 	AT("mac", TABLE, 512, "PM\0\0", NULL),

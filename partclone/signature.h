@@ -87,6 +87,7 @@ FY_DETAILS(fy_details_f2fs);
 FY_DETAILS(fy_details_iso9660);
 FY_DETAILS(fy_details_jfs);
 FY_DETAILS(fy_details_reiserfs);
+FY_DETAILS(fy_details_ufs);
 FY_DETAILS(fy_details_nilfs2);
 FY_DETAILS(fy_details_apfs);
 FY_DETAILS(fy_details_lvm2);
