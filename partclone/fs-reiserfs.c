@@ -130,11 +130,13 @@ decode_super(struct reiserfs *r)
 	return NULL;
 }
 
-/* The journal is elsewhere when a device is named. */
+/* The journal is elsewhere when a device is named; mkreiserfs takes a file, too,
+ * which has no number, but a journal of its own never begins with block 0. */
 static bool
 has_foreign_journal(const struct reiserfs *r)
 {
-	return fy_get_le32(r->super + 16) != 0;
+	return fy_get_le32(r->super + 16) != 0 ||
+	       (r->journal == 0 && r->super[52 + 6] == '3');
 }
 
 /* --- the journal ---------------------------------------------------------------- */

@@ -268,6 +268,9 @@ test_marks(void)
 	expect_refused(&m, FY_E_UNSUPPORTED, "another device");
 	put_le32(&m, s + 16, 0);
 	expect(&m, new_plain, "");
+	put_text(&m, s + 52, "ReIsEr3Fs");
+	put_le32(&m, s + 12, 0);
+	expect_refused(&m, FY_E_UNSUPPORTED, "another device");
 	image_free(&m);
 }
 
