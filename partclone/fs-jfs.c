@@ -367,10 +367,22 @@ check_control_page(struct jfs *j, struct fy_error *err)
 	return 0;
 }
 
+/* As far as it is in the mapped blocks; usually it lies behind them. */
+static int
+name_part(struct jfs *j, struct pxd at, struct fy_error *err)
+{
+	if (at.first >= j->blocks)
+		return 0;
+	return fy_block_map_name(j->map, at.first,
+				 fy_min_u64(at.count, j->blocks - at.first),
+				 err);
+}
+
 static int
 name_metadata(struct jfs *j, struct fy_error *err)
 {
-	if (fy_block_map_name(j->map, 0, FIXED_BLOCKS, err) == -1)
+	if (fy_block_map_name(j->map, 0, FIXED_BLOCKS, err) == -1 ||
+	    name_part(j, j->log, err) == -1 || name_part(j, j->fsck, err) == -1)
 		return -1;
 	if ((j->flags & FLAG_BAD_SAIT) != 0)
 		return 0;

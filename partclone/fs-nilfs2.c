@@ -92,7 +92,8 @@ is_super(const unsigned char *b)
 	return crc == fy_get_le32(b + SUPER_CRC);
 }
 
-/* The one with the newer checkpoint.  1, 0 (none is intact), -1. */
+/* The one with the newer checkpoint.  1; 0 (none is intact, or they are of two
+ * filesystems); -1. */
 static int
 find_super(struct nilfs2 *n, struct fy_error *err)
 {
@@ -110,6 +111,9 @@ find_super(struct nilfs2 *n, struct fy_error *err)
 		return -1;
 	has_first = is_super(n->super);
 	has_second = is_super(second);
+	if (has_first && has_second &&
+	    memcmp(n->super + 0x98, second + 0x98, 16) != 0)
+		return 0;
 	if (has_second && (!has_first || fy_get_le64(second + 0x38) >
 						 fy_get_le64(n->super + 0x38)))
 		memcpy(n->super, second, sizeof(second));
@@ -471,7 +475,9 @@ read_map(struct fy_volume *v, const struct fy_fs_map_options *options,
 	if (r == -1)
 		return -1;
 	if (r == 0)
-		return fy_fs_whole(ret, true, "no superblock of it is intact");
+		return fy_fs_whole(ret, true,
+				   "no superblock of it is intact, or two do "
+				   "not belong together");
 	why = decode_super(&n);
 	if (why != NULL)
 		return fy_fs_whole(ret, true, "%s", why);

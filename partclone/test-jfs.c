@@ -255,6 +255,19 @@ test_denied(void)
 	image_free(&m);
 }
 
+/* A log among the mapped blocks, and one that begins there. */
+static void
+test_log_inside(void)
+{
+	struct image m = make();
+
+	put_pxd(&m, SUPER + 72, 500, 10);
+	put_pxd(&m, SUPER + 80, BLOCKS - 2, FSCK + LOG + 2);
+	expect(&m, (uint64_t[]){ 0, OWN_BLOCKS, 500, 10, BLOCKS - 2, 2, 0, 0 },
+	       "12 blocks");
+	image_free(&m);
+}
+
 /* Two pieces; then the same behind an inner page. */
 static void
 test_pieces(void)
@@ -376,6 +389,7 @@ main(void)
 	test_bitmaps();
 	test_damaged_dmap();
 	test_denied();
+	test_log_inside();
 	test_pieces();
 	test_broad();
 	test_super();

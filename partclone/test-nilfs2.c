@@ -496,10 +496,14 @@ test_supers(void)
 	put_le64(&m, second + 0x38, 10);
 	sum_super(&m, second);
 	expect(&m, plain, "");
+	put_byte(&m, second + 0x98, 1);
+	sum_super(&m, second);
+	expect_whole(&m, "not belong together");
 	put_byte(&m, second + 0x40, 0); /* not intact */
 	expect_dirty(&m, "errors");
 	put_byte(&m, 1024 + 0x40, 0);
 	expect_whole(&m, "no superblock");
+	put_byte(&m, second + 0x98, 0);
 	put_super(&m, second);
 	expect(&m, plain, "");
 	put_le16(&m, second + 8, 2000);

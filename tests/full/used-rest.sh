@@ -56,7 +56,7 @@ rm -f "$T"/resized* "$T"/old* "$T"/outside
 cat >"$T/shapes" <<'SHAPES'
 jfs 100M jfs 0 mkfs.jfs -q
 jfs-os2 80M jfs 0 mkfs.jfs -q -O
-jfs-log 200M jfs 0 mkfs.jfs -q -s 20
+jfs-log 200M jfs 0 mkfs.jfs -q -s 8
 jfs-grown 300M jfs 0 mkfs.jfs -q
 jfs-full 32M jfs 0 mkfs.jfs -q
 reiser 300M reiserfs 0 mkreiserfs -q -f -f
