@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The list of what could not be read, with what lies there: the files of
- * ext2/3/4, of everything else the volume and the place on it.
+ * The list of what could not be read, with what lies there: the files
+ * where the filesystem's driver can tell them, else the volume and the place on
+ * it.
  */
 #include "p2v-client/rescue-report.h"
 
@@ -11,7 +12,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "partclone/ext-files.h"
+#include "partclone/filesystem.h"
 
 #define SHOWN_RANGES 1000u /* in the result's JSON */
 #define SHOWN_LINES  50u   /* in the log */
@@ -133,7 +134,7 @@ tell_files(const struct fy_client_disk *d, const struct fy_disk_volume *v,
 	fy_autovolume struct fy_volume *view = NULL;
 	fy_autovolume struct fy_volume *part = NULL;
 	struct fy_error why = { .code = FY_E_NONE };
-	struct fy_ext_hits hits = { .more = 0 };
+	struct fy_fs_hits hits = { .more = 0 };
 	char name[96], text[300];
 	size_t i;
 	int r;
@@ -143,10 +144,10 @@ tell_files(const struct fy_client_disk *d, const struct fy_disk_volume *v,
 	    fy_volume_slice(view, v->start, v->length, v->path, &part, err) ==
 		    -1)
 		return -1;
-	r = fy_ext_files(part, x, n,
-			 to->n < FY_WIRE_BAD_FILES ? FY_WIRE_BAD_FILES - to->n
-						   : 0,
-			 stop, &hits, &why);
+	r = v->driver->files(
+		part, x, n,
+		to->n < FY_WIRE_BAD_FILES ? FY_WIRE_BAD_FILES - to->n : 0, stop,
+		&hits, &why);
 	for (i = 0; r == 0 && i < hits.paths.n; i++)
 		if (add_line(to, err, "%s: %s", name, hits.paths.items[i]) ==
 		    -1) {
@@ -189,8 +190,7 @@ tell_volumes(const struct fy_client_disk *d, const struct fy_stop *stop,
 			return -1;
 		if (n == 0)
 			continue;
-		if (v->filesystem != NULL &&
-		    strncmp(v->filesystem, "ext", 3) == 0)
+		if (v->driver != NULL && v->driver->files != NULL)
 			r = tell_files(d, v, x, n, stop, to, more, err);
 		else if (to->n < FY_WIRE_BAD_FILES)
 			r = tell_place(v, x, n, "", to, err);

@@ -261,6 +261,7 @@ describe(struct fy_disk_volume *v, const struct fy_fs_info *info,
 	 struct fy_error *err)
 {
 	v->how = info->driver != NULL ? FY_HOW_MAP : FY_HOW_WHOLE;
+	v->driver = info->driver;
 	if (set_text(&v->filesystem, info->name, err) == -1 ||
 	    set_text(&v->uuid, info->uuid, err) == -1 ||
 	    set_text(&v->label, info->label, err) == -1)

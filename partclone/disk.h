@@ -25,6 +25,8 @@ enum fy_how {
 	FY_HOW_SKIPPED, /* not copied (a large gap's inside) */
 };
 
+struct fy_fs_driver;
+
 struct fy_disk_volume {
 	char *path;	 /* "p1" ... partition number, "disk" for a superfloppy,
 			   "gap" for bytes in no volume */
@@ -35,6 +37,7 @@ struct fy_disk_volume {
 	char *part_label; /* GPT name; NULL */
 	char *filesystem; /* "ext4", "vfat", "swap", "LVM2_member", ...: blkid's
 			     names; NULL: nothing recognised */
+	const struct fy_fs_driver *driver; /* its; NULL: there is none */
 	char *uuid, *label; /* of the filesystem, as blkid shows; NULL */
 	uint64_t used_bytes;
 	enum fy_how how;

@@ -15,8 +15,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "partclone/ext-io.h"
-
-#define SHOWN_BYTES 1024 /* of a path */
+#include "partclone/hits.h"
 
 struct hit {
 	ext2_ino_t ino;
@@ -26,8 +25,7 @@ struct hit {
 
 struct search {
 	ext2_filsys fs;
-	const struct fy_extent *ranges;
-	size_t n;
+	struct fy_hit_ranges ranges;
 	const struct fy_stop *stop;
 	size_t most;
 
@@ -42,20 +40,10 @@ struct search {
 
 /* --- which ---------------------------------------------------------------------- */
 
-/* Whether a byte of [from, to) lies in the ranges. */
 static bool
-is_hit(struct search *s, uint64_t from, uint64_t to)
+is_hit(const struct search *s, uint64_t from, uint64_t to)
 {
-	size_t low = 0, high = s->n, mid;
-
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		if (s->ranges[mid].offset + s->ranges[mid].length <= from)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < s->n && s->ranges[low].offset < to;
+	return fy_hits_touch(&s->ranges, from, to);
 }
 
 static bool
@@ -258,54 +246,12 @@ find_names(struct search *s, struct fy_error *err)
 	return each_inode(s, false, look_at_directory, err);
 }
 
-/* The length of the UTF-8 sequence at 'p' that shows something, else 0. */
-static size_t
-utf8_bytes(const unsigned char *p)
-{
-	size_t n, i;
-
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f ? 1 : 0;
-	n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || (p[0] == 0xe0 && p[1] < 0xa0) ||
-	    (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f) || (p[0] == 0xc2 && p[1] < 0xa0))
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-/* A name is any bytes; what is shown must be a text. */
-static void
-show_name(const char *name, char *ret, size_t ret_size)
-{
-	const unsigned char *p = (const unsigned char *)name;
-	size_t n = 0, len;
-
-	while (*p != '\0' && n + 8 < ret_size) {
-		len = utf8_bytes(p);
-		if (len == 0) {
-			n += (size_t)snprintf(ret + n, ret_size - n, "\\x%02x",
-					      *p++);
-			continue;
-		}
-		memcpy(ret + n, p, len);
-		n += len;
-		p += len;
-	}
-	if (*p != '\0')
-		n += (size_t)snprintf(ret + n, ret_size - n, "...");
-	ret[n] = '\0';
-}
-
 static int
 add_path(struct search *s, const struct hit *h, struct fy_strings *to,
 	 struct fy_error *err)
 {
 	uint32_t first = EXT2_FIRST_INODE(s->fs->super);
-	char shown[SHOWN_BYTES];
+	char shown[FY_HITS_SHOWN];
 	fy_autofree char *path = NULL;
 	char *dir = NULL;
 
@@ -327,7 +273,7 @@ add_path(struct search *s, const struct hit *h, struct fy_strings *to,
 	}
 	if (path == NULL)
 		return fy_error_nomem(err);
-	show_name(path, shown, sizeof(shown));
+	fy_hits_show(path, shown, sizeof(shown));
 	return fy_strings_add(to, shown, err);
 }
 
@@ -347,27 +293,10 @@ sort_hits(struct search *s)
 	s->n_hits = n;
 }
 
-static uint64_t
-count_blocks(const struct search *s)
-{
-	uint64_t size = s->fs->blocksize, n = 0, first, end, done = 0;
-	size_t i;
-
-	for (i = 0; i < s->n; i++) {
-		first = fy_max_u64(done, s->ranges[i].offset / size);
-		end = (s->ranges[i].offset + s->ranges[i].length + size - 1) /
-		      size;
-		if (end > first)
-			n += end - first;
-		done = fy_max_u64(done, end);
-	}
-	return n;
-}
-
 static int
-run(struct search *s, struct fy_ext_hits *ret, struct fy_error *err)
+run(struct search *s, struct fy_fs_hits *ret, struct fy_error *err)
 {
-	uint64_t blocks;
+	uint64_t size = s->fs->blocksize, blocks;
 	size_t i;
 
 	if (find_lost_inodes(s, err) == -1 || find_inodes(s, err) == -1)
@@ -379,7 +308,7 @@ run(struct search *s, struct fy_ext_hits *ret, struct fy_error *err)
 		if (add_path(s, &s->hits[i], &ret->paths, err) == -1)
 			return -1;
 	ret->more = s->more;
-	blocks = count_blocks(s);
+	blocks = fy_hits_blocks(&s->ranges, 0, UINT64_MAX, size);
 	ret->other_blocks =
 		blocks > s->file_blocks ? blocks - s->file_blocks : 0;
 	return 0;
@@ -387,13 +316,13 @@ run(struct search *s, struct fy_ext_hits *ret, struct fy_error *err)
 
 int
 fy_ext_files(struct fy_volume *v, const struct fy_extent *ranges, size_t n,
-	     size_t most, const struct fy_stop *stop, struct fy_ext_hits *ret,
+	     size_t most, const struct fy_stop *stop, struct fy_fs_hits *ret,
 	     struct fy_error *err)
 {
 	FY_AUTO(ext) ext2_filsys fs = NULL;
-	struct search s = {
-		.ranges = ranges, .n = n, .most = most, .stop = stop
-	};
+	struct search s = { .ranges = { ranges, n },
+			    .most = most,
+			    .stop = stop };
 	size_t i;
 	int r;
 

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/extents.h"
 #include "common/log.h"
+#include "common/options.h"
 #include "common/stop.h"
 #include "common/volume.h"
 
@@ -48,6 +49,15 @@ struct fy_fs_member {
 	char set[64]; /* the filesystem's id, the same for all members */
 	uint64_t id;  /* of the member in it */
 	uint64_t n;   /* how many it has */
+};
+
+/* Files that lie in some ranges of a volume. */
+struct fy_fs_hits {
+	struct fy_strings paths; /* what is not printable ASCII or UTF-8 as
+				    \xNN; at most 'most' of them */
+	uint64_t more;		 /* files that are hit besides these */
+	uint64_t other_blocks;	 /* hit and of no file: the filesystem's own, or
+				  of nothing */
 };
 
 struct fy_fs_driver {
@@ -91,6 +101,18 @@ struct fy_fs_driver {
 			    const struct fy_fs_map_options *options,
 			    struct fy_extents *const *used,
 			    struct fy_fs_result *ret, struct fy_error *err);
+
+	/*
+	 * Which files lie in 'ranges' (n of them, sorted, disjoint, bytes on
+	 * 'v'), with their data or with what only describes them.  One that
+	 * nothing names is told by its number.  'v' should read as zeros where
+	 * it can't be read.  Release ret->paths, on failure too.  FY_E_IO,
+	 * FY_E_FORMAT, FY_E_UNSUPPORTED, FY_E_NOMEM, FY_E_CANCELLED.  NULL: it
+	 * can't be told.
+	 */
+	int (*files)(struct fy_volume *v, const struct fy_extent *ranges,
+		     size_t n, size_t most, const struct fy_stop *stop,
+		     struct fy_fs_hits *ret, struct fy_error *err);
 };
 
 /* For drivers: no map, all of the volume is used; why, in the note.  Returns

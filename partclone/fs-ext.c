@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "partclone/ext-files.h"
 #include "partclone/ext-io.h"
 #include "partclone/ext-journal.h"
 #include "partclone/ext-map.h"
@@ -288,4 +289,5 @@ const struct fy_fs_driver fy_fs_ext = {
 	.name = "ext",
 	.probe = probe,
 	.read_map = read_map,
+	.files = fy_ext_files,
 };
