@@ -28,6 +28,7 @@ static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_jfs,
 	&fy_fs_nilfs2,
 	&fy_fs_reiserfs,
+	&fy_fs_ntfs,
 	&fy_fs_swap,
 	&fy_fs_xfs,
 	&fy_fs_ufs,

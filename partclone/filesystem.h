@@ -129,6 +129,7 @@ extern const struct fy_fs_driver fy_fs_minix;
 extern const struct fy_fs_driver fy_fs_jfs;
 extern const struct fy_fs_driver fy_fs_nilfs2;
 extern const struct fy_fs_driver fy_fs_reiserfs;
+extern const struct fy_fs_driver fy_fs_ntfs;
 extern const struct fy_fs_driver fy_fs_swap;
 extern const struct fy_fs_driver fy_fs_xfs;
 extern const struct fy_fs_driver fy_fs_ufs;

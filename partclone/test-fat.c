@@ -239,7 +239,7 @@ test_lies(void)
 	put_byte(&m, 13, 1);
 	put_text(&m, 3, "NTFS    ");
 	CHECK_OK(fy_fs_identify(m.volume, &info, &err), &err);
-	CHECK(fy_streq(info.name, "ntfs") && info.driver == NULL);
+	CHECK(fy_streq(info.name, "ntfs") && info.driver == &fy_fs_ntfs);
 	image_free(&m);
 }
 

@@ -8,6 +8,7 @@
                                          over, or so many bytes
       REFERENCE  dumpe2fs:FILE  output of dumpe2fs: all that is not free
                  domain:FILE    a domain log of partclone -D
+                 ntfsclone:FILE an image of ntfsclone -s
                  start OFFSET of the volume on the disk: REFERENCE@OFFSET
   usedmap.py copy JSON SOURCE TARGET     the used extents into a file of 0xA5
   usedmap.py table JSON SFDISK-JSON      the partitions are sfdisk's
@@ -18,6 +19,7 @@ import json
 import os
 import random
 import re
+import struct
 import sys
 
 
@@ -92,6 +94,31 @@ def domain(path):
     return merge(used), end
 
 
+def ntfsclone(path):
+    used = []
+    with open(path, "rb") as f:
+        head = f.read(50)
+        if head[:16] != b"\0ntfsclone-image":
+            sys.exit(path + ": no image of ntfsclone")
+        size, _, clusters, in_use, start = struct.unpack_from("<IqqqI", head,
+                                                              18)
+        f.seek(start)
+        at = n = 0
+        while at < clusters:
+            command = f.read(1)
+            if command == b"\0":
+                at += struct.unpack("<q", f.read(8))[0]
+            elif command == b"\1":
+                f.seek(size, os.SEEK_CUR)
+                used.append([at * size, (at + 1) * size])
+                at, n = at + 1, n + 1
+            else:
+                break
+        if n != in_use:
+            sys.exit("%s: %d clusters, not %d" % (path, n, in_use))
+    return merge(used), clusters * size
+
+
 def compare(argv):
     m = load(argv[0])
     ours = [[a, a + n] for a, n in m["extents"]]
@@ -102,6 +129,8 @@ def compare(argv):
     if ours and ours[-1][1] > m["disk_bytes"]:
         sys.exit("extents reach behind the disk's end")
     allowed = 0
+    readers = {"dumpe2fs": dumpe2fs, "domain": domain,
+               "ntfsclone": ntfsclone}
     for ref in argv[1:]:
         if ref.startswith("--over="):
             allowed = int(ref[7:])
@@ -109,7 +138,7 @@ def compare(argv):
         kind, rest = ref.split(":", 1)
         path, _, start = rest.partition("@")
         start = int(start or 0)
-        used, end = {"dumpe2fs": dumpe2fs, "domain": domain}[kind](path)
+        used, end = readers[kind](path)
         used = [[a + start, b + start] for a, b in used]
         end += start
         missing = subtract(used, ours)
