@@ -81,6 +81,17 @@ struct fy_disk_map_options {
 int fy_disk_map_read(struct fy_volume *disk,
 		     const struct fy_disk_map_options *options,
 		     struct fy_disk_map **ret, struct fy_error *err);
+
+/*
+ * The same for a set of disks that belong together: one map for each, in their
+ * order ('ret' has room for 'n'; untouched on failure).  'options' are one for
+ * each disk, or NULL; log, progress and stop of the first are used for all.
+ * When it fails '*ret_at' (if not NULL) says which disk that is about.
+ */
+int fy_disk_set_read(struct fy_volume *const *disks, size_t n,
+		     const struct fy_disk_map_options *options,
+		     struct fy_disk_map **ret, size_t *ret_at,
+		     struct fy_error *err);
 void fy_disk_map_free(struct fy_disk_map *m);
 FY_DEFINE_AUTO(disk_map, struct fy_disk_map, fy_disk_map_free)
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The rows and the warnings of a disk's map.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "partclone/disk-build.h"
+
+static void
+row_release(struct fy_disk_volume *v)
+{
+	free(v->path);
+	free(v->type);
+	free(v->partuuid);
+	free(v->part_label);
+	free(v->filesystem);
+	free(v->uuid);
+	free(v->label);
+	free(v->note);
+}
+
+void
+fy_disk_map_free(struct fy_disk_map *m)
+{
+	size_t i;
+
+	if (m == NULL)
+		return;
+	for (i = 0; i < m->n_volumes; i++)
+		row_release(&m->volumes[i]);
+	for (i = 0; i < m->n_warnings; i++)
+		free(m->warnings[i]);
+	free(m->volumes);
+	free(m->warnings);
+	free(m->table);
+	free(m->table_uuid);
+	fy_extents_free(m->used);
+	free(m);
+}
+
+int
+fy_disk_set_text(char **ret, const char *text, struct fy_error *err)
+{
+	char *copy = NULL;
+
+	if (text != NULL && *text != '\0') {
+		copy = strdup(text);
+		if (copy == NULL)
+			return fy_error_nomem(err);
+	}
+	free(*ret);
+	*ret = copy;
+	return 0;
+}
+
+int
+fy_disk_warn(struct fy_disk_build *b, struct fy_error *err, const char *fmt,
+	     ...)
+{
+	struct fy_disk_map *m = b->map;
+	char text[600];
+	char **grown;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	grown = realloc(m->warnings, (m->n_warnings + 2) * sizeof(*grown));
+	if (grown == NULL)
+		return fy_error_nomem(err);
+	m->warnings = grown;
+	grown[m->n_warnings] = strdup(text);
+	if (grown[m->n_warnings] == NULL)
+		return fy_error_nomem(err);
+	grown[++m->n_warnings] = NULL;
+	fy_log_warn(b->options->log, "%s", text);
+	return 0;
+}
+
+struct fy_disk_volume *
+fy_disk_add_row(struct fy_disk_build *b, uint64_t start, uint64_t length,
+		const char *path, struct fy_error *err)
+{
+	struct fy_disk_map *m = b->map;
+	struct fy_disk_volume *grown;
+
+	grown = realloc(m->volumes, (m->n_volumes + 1) * sizeof(*grown));
+	if (grown == NULL) {
+		fy_error_nomem(err);
+		return NULL;
+	}
+	m->volumes = grown;
+	grown = &m->volumes[m->n_volumes++];
+	memset(grown, 0, sizeof(*grown));
+	grown->start = start;
+	grown->length = length;
+	grown->how = FY_HOW_WHOLE;
+	if (fy_disk_set_text(&grown->path, path, err) == -1)
+		return NULL;
+	return grown;
+}
+
+int
+fy_disk_describe(struct fy_disk_volume *v, const struct fy_fs_info *info,
+		 struct fy_error *err)
+{
+	v->how = info->driver != NULL ? FY_HOW_MAP : FY_HOW_WHOLE;
+	v->driver = info->driver;
+	if (fy_disk_set_text(&v->filesystem, info->name, err) == -1 ||
+	    fy_disk_set_text(&v->uuid, info->uuid, err) == -1 ||
+	    fy_disk_set_text(&v->label, info->label, err) == -1)
+		return -1;
+	return fy_disk_set_text(&v->note, info->note, err);
+}
