@@ -30,7 +30,8 @@ struct fy_disk_build {
 	struct fy_node **places; /* the partitions' in order, or the disk's;
 				    borrowed from the stack */
 	size_t n_places;
-	uint64_t at; /* everything before is accounted for */
+	uint64_t at;	    /* everything before is accounted for */
+	size_t more_uppers; /* rows that were left out */
 };
 
 /* Read the table, decide whether it counts, and make a node of each place. */
@@ -49,6 +50,10 @@ int fy_disk_warn(struct fy_disk_build *b, struct fy_error *err, const char *fmt,
 struct fy_disk_volume *fy_disk_add_row(struct fy_disk_build *b, uint64_t start,
 				       uint64_t length, const char *path,
 				       struct fy_error *err);
+
+/* A row for a node on others, which is mapped. */
+int fy_disk_add_upper(struct fy_disk_build *b, const struct fy_node *n,
+		      struct fy_error *err);
 
 /* What was recognised, into the row. */
 int fy_disk_describe(struct fy_disk_volume *v, const struct fy_fs_info *info,

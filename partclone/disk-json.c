@@ -61,6 +61,10 @@ volume_json(const struct fy_disk_volume *v)
 	bad |= json_object_set_new(o, "how", text(how_names[v->how]));
 	bad |= json_object_set_new(o, "note", text(v->note));
 	bad |= json_object_set_new(o, "boot", json_boolean(v->boot));
+	if (v->layer != NULL) {
+		bad |= json_object_set_new(o, "layer", text(v->layer));
+		bad |= json_object_set_new(o, "on", text(v->on));
+	}
 	return bad ? NULL : fy_steal_ptr(&o);
 }
 
@@ -72,6 +76,9 @@ volumes_json(const struct fy_disk_map *m)
 
 	for (i = 0; i < m->n_volumes; i++)
 		if (json_array_append_new(list, volume_json(&m->volumes[i])))
+			return NULL;
+	for (i = 0; i < m->n_upper; i++)
+		if (json_array_append_new(list, volume_json(&m->upper[i])))
 			return NULL;
 	return fy_steal_ptr(&list);
 }

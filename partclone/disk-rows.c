@@ -20,6 +20,8 @@ row_release(struct fy_disk_volume *v)
 	free(v->uuid);
 	free(v->label);
 	free(v->note);
+	free(v->layer);
+	free(v->on);
 }
 
 void
@@ -31,9 +33,12 @@ fy_disk_map_free(struct fy_disk_map *m)
 		return;
 	for (i = 0; i < m->n_volumes; i++)
 		row_release(&m->volumes[i]);
+	for (i = 0; i < m->n_upper; i++)
+		row_release(&m->upper[i]);
 	for (i = 0; i < m->n_warnings; i++)
 		free(m->warnings[i]);
 	free(m->volumes);
+	free(m->upper);
 	free(m->warnings);
 	free(m->table);
 	free(m->table_uuid);
@@ -80,20 +85,19 @@ fy_disk_warn(struct fy_disk_build *b, struct fy_error *err, const char *fmt,
 	return 0;
 }
 
-struct fy_disk_volume *
-fy_disk_add_row(struct fy_disk_build *b, uint64_t start, uint64_t length,
-		const char *path, struct fy_error *err)
+static struct fy_disk_volume *
+add_row(struct fy_disk_volume **rows, size_t *n, uint64_t start,
+	uint64_t length, const char *path, struct fy_error *err)
 {
-	struct fy_disk_map *m = b->map;
 	struct fy_disk_volume *grown;
 
-	grown = realloc(m->volumes, (m->n_volumes + 1) * sizeof(*grown));
+	grown = reallocarray(*rows, *n + 1, sizeof(*grown));
 	if (grown == NULL) {
 		fy_error_nomem(err);
 		return NULL;
 	}
-	m->volumes = grown;
-	grown = &m->volumes[m->n_volumes++];
+	*rows = grown;
+	grown = &grown[(*n)++];
 	memset(grown, 0, sizeof(*grown));
 	grown->start = start;
 	grown->length = length;
@@ -101,6 +105,33 @@ fy_disk_add_row(struct fy_disk_build *b, uint64_t start, uint64_t length,
 	if (fy_disk_set_text(&grown->path, path, err) == -1)
 		return NULL;
 	return grown;
+}
+
+struct fy_disk_volume *
+fy_disk_add_row(struct fy_disk_build *b, uint64_t start, uint64_t length,
+		const char *path, struct fy_error *err)
+{
+	return add_row(&b->map->volumes, &b->map->n_volumes, start, length,
+		       path, err);
+}
+
+int
+fy_disk_add_upper(struct fy_disk_build *b, const struct fy_node *n,
+		  struct fy_error *err)
+{
+	struct fy_disk_volume *v;
+
+	v = add_row(&b->map->upper, &b->map->n_upper, n->start,
+		    fy_volume_size(n->volume), n->path, err);
+	if (v == NULL || fy_disk_describe(v, &n->info, err) == -1 ||
+	    fy_disk_set_text(&v->layer, n->type, err) == -1 ||
+	    fy_disk_set_text(&v->on, n->base->path, err) == -1)
+		return -1;
+	if (b->probe_only)
+		return 0;
+	v->used_bytes = n->used_bytes;
+	v->how = n->result.whole ? FY_HOW_WHOLE : FY_HOW_MAP;
+	return fy_disk_set_text(&v->note, n->result.note, err);
 }
 
 int

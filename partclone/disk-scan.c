@@ -148,7 +148,7 @@ add_place(struct fy_disk_build *b, struct fy_stack *s, uint64_t start,
 	b->places[b->n_places++] = n;
 	n->start = start;
 	n->type = type;
-	n->closed = b->table->distrust != NULL;
+	n->closed = b->table->distrust;
 	if (fy_volume_slice(b->look, start, length, path, &look, err) == -1 ||
 	    fy_fs_identify(look, &n->info, err) == -1)
 		return -1;

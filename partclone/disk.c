@@ -170,23 +170,32 @@ do_place(struct fy_disk_build *b, struct fy_stack *s, size_t index,
 
 /* --- the disk ----------------------------------------------------------------------- */
 
+static bool
+has_volume(const struct fy_disk_build *b, const struct fy_stack *s,
+	   const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_nodes; i++)
+		if ((s->nodes[i]->build == b || s->nodes[i]->base != NULL) &&
+		    strcmp(s->nodes[i]->path, path) == 0)
+			return true;
+	return false;
+}
+
 /* Every volume that --whole names must be there. */
 static int
-check_whole(const struct fy_disk_build *b, struct fy_error *err)
+check_whole(const struct fy_disk_build *b, const struct fy_stack *s,
+	    struct fy_error *err)
 {
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < b->options->n_whole; i++) {
-		const char *name = b->options->whole[i];
-
-		for (k = 0; k < b->n_places; k++)
-			if (strcmp(b->places[k]->path, name) == 0)
-				break;
-		if (k == b->n_places)
+	for (i = 0; i < b->options->n_whole; i++)
+		if (!has_volume(b, s, b->options->whole[i]))
 			return fy_error_set(err, FY_E_NOTFOUND, 0,
 					    "there is no volume '%s' on %s",
-					    name, fy_volume_name(b->disk));
-	}
+					    b->options->whole[i],
+					    fy_volume_name(b->disk));
 	return 0;
 }
 
@@ -243,6 +252,42 @@ release(struct fy_disk_build *b)
 	free(b->places);
 }
 
+/* A report has no more rows than that of volumes on others. */
+#define MAX_UPPER 1024
+
+static int
+add_upper(struct fy_disk_build *b, const struct fy_node *n,
+	  struct fy_error *err)
+{
+	if (b->map->n_upper < MAX_UPPER)
+		return fy_disk_add_upper(b, n, err);
+	if (b->more_uppers++ > 0)
+		return 0;
+	return fy_disk_warn(b, err,
+			    "there are more than %d volumes on others; the "
+			    "rest of them is not listed",
+			    MAX_UPPER);
+}
+
+/* Rows for what lies on the places. */
+static int
+add_uppers(struct fy_stack *s, size_t *ret_at, struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_nodes; i++) {
+		struct fy_node *n = s->nodes[i];
+
+		if (n->base == NULL)
+			continue;
+		*ret_at = n->build->index;
+		if (fy_node_map(s, n, err) == -1 ||
+		    add_upper(n->build, n, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* '*ret_at': the disk that it is about, when it fails. */
 static int
 read_set(struct fy_disk_build *builds, size_t n, struct fy_stack *s,
@@ -254,10 +299,16 @@ read_set(struct fy_disk_build *builds, size_t n, struct fy_stack *s,
 	for (i = 0; i < n; i++) {
 		*ret_at = i;
 		if (prepare(&builds[i], err) == -1 ||
-		    fy_disk_scan(&builds[i], s, err) == -1 ||
-		    check_whole(&builds[i], err) == -1)
+		    fy_disk_scan(&builds[i], s, err) == -1)
 			return -1;
 		total += builds[i].map->disk_bytes;
+	}
+	if (!builds[0].probe_only && fy_stack_grow(s, err) == -1)
+		return -1;
+	for (i = 0; i < n; i++) {
+		*ret_at = i;
+		if (check_whole(&builds[i], s, err) == -1)
+			return -1;
 	}
 	fy_progress_phase(builds[0].options->progress, "scan", total);
 	for (i = 0; i < n; i++) {
@@ -265,7 +316,7 @@ read_set(struct fy_disk_build *builds, size_t n, struct fy_stack *s,
 		if (build_map(&builds[i], s, err) == -1)
 			return -1;
 	}
-	return 0;
+	return add_uppers(s, ret_at, err);
 }
 
 static int
@@ -287,10 +338,14 @@ run(struct fy_volume *const *disks, size_t n,
 		builds[i].options = options != NULL ? &options[i] : &defaults;
 		builds[i].probe_only = probe_only;
 	}
+	s.builds = builds;
+	s.n_builds = n;
 	if (n > 0)
 		r = read_set(builds, n, &s, &at, err);
 	for (i = 0; r == 0 && i < n; i++)
 		ret[i] = fy_steal_ptr(&builds[i].map);
+	if (s.failed != NULL)
+		at = s.failed->build->index;
 	if (r == -1 && ret_at != NULL)
 		*ret_at = at;
 	fy_stack_release(&s);

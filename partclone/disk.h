@@ -43,6 +43,11 @@ struct fy_disk_volume {
 	enum fy_how how;
 	char *note; /* for people: why whole, what was odd; NULL */
 	bool boot;  /* MBR active flag / GPT legacy boot flag */
+	/* Of volumes on volumes: "lvm" (path "vg/lv") or "md" (path "md/0"),
+	 * and the volume that its first byte lies in.  'start' is that byte's
+	 * place on the disk; its other bytes may lie anywhere, on other disks
+	 * too.  NULL: a place on the disk. */
+	char *layer, *on;
 };
 
 struct fy_disk_map {
@@ -54,6 +59,10 @@ struct fy_disk_map {
 	struct fy_extents *used; /* on the disk, everything to be copied */
 	struct fy_disk_volume *volumes; /* by start; gaps included */
 	size_t n_volumes;
+	/* What lies on those, each on the first disk that it is on.  Their
+	 * bytes are counted to the volumes that they lie on. */
+	struct fy_disk_volume *upper;
+	size_t n_upper;
 	char **warnings; /* for people; NULL-terminated when n > 0 */
 	size_t n_warnings;
 };

@@ -14,6 +14,8 @@
 #include "common/stop.h"
 #include "partclone/disk.h"
 
+#define FY_MAX_SOURCES 256
+
 struct options {
 	bool json, ddrescue, allow_dirty, all_gaps;
 	struct fy_strings whole;
@@ -75,6 +77,8 @@ print_volume(const struct fy_disk_volume *v)
 	fy_format_bytes(v->used_bytes, used, sizeof(used));
 	printf("%-5s %10s %10s %10s  %-5s  %s", v->path, start, length, used,
 	       how[v->how], v->filesystem != NULL ? v->filesystem : "-");
+	if (v->layer != NULL)
+		printf(" [%s on %s]", v->layer, v->on);
 	print_foreign(" ", v->label);
 	if (v->boot)
 		printf(" [boot]");
@@ -100,6 +104,8 @@ print_table(const struct fy_disk_map *m, const char *source,
 	       "used", "how", "what");
 	for (i = 0; i < m->n_volumes; i++)
 		print_volume(&m->volumes[i]);
+	for (i = 0; i < m->n_upper; i++)
+		print_volume(&m->upper[i]);
 	printf("used: %s (%" PRIu64 " bytes) in %" PRIu64 " extents\n", used,
 	       m->used_bytes, fy_extents_count(m->used));
 	if (fflush(stdout) != 0 || ferror(stdout))
@@ -140,39 +146,179 @@ print_ddrescue(const struct fy_disk_map *m, struct fy_error *err)
 	return 0;
 }
 
+/* A disk of the set. */
+struct source {
+	struct fy_volume *disk;
+	struct fy_disk_map *map;
+	const char **whole;
+	size_t n_whole;
+};
+
+/* One object; of several disks, an object of them. */
 static int
-map(const struct options *o, const char *source, struct fy_error *err)
+print_json(const struct source *sources, size_t n, struct fy_error *err)
 {
-	FY_AUTO(disk_map) struct fy_disk_map *m = NULL;
-	fy_autovolume struct fy_volume *disk = NULL;
-	const struct fy_disk_map_options options = {
-		.allow_dirty = o->allow_dirty,
-		.all_gaps = o->all_gaps,
-		.whole = (const char *const *)o->whole.items,
-		.n_whole = o->whole.n,
-		.stop = &stop,
-	};
 	size_t i;
 
+	if (n == 1)
+		return fy_disk_map_write_json(sources[0].map, stdout, err);
+	printf("{\"disks\":[");
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			putchar(',');
+		if (fy_disk_map_write_json(sources[i].map, stdout, err) == -1)
+			return -1;
+	}
+	printf("]}\n");
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fy_error_set(err, FY_E_IO, errno, "cannot write");
+	return 0;
+}
+
+static int
+print_maps(const struct options *o, const struct source *sources,
+	   const struct fy_strings *names, struct fy_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < names->n; i++)
+		for (k = 0; k < sources[i].map->n_warnings; k++)
+			fprintf(stderr, "used-blocks: warning: %s%s%s\n",
+				names->n > 1 ? names->items[i] : "",
+				names->n > 1 ? ": " : "",
+				sources[i].map->warnings[k]);
+	if (o->json)
+		return print_json(sources, names->n, err);
+	if (o->ddrescue)
+		return print_ddrescue(sources[0].map, err);
+	for (i = 0; i < names->n; i++)
+		if (print_table(sources[i].map, names->items[i], err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+check_options(const struct options *o, size_t n_sources, struct fy_error *err)
+{
 	if (o->json && o->ddrescue)
 		return fy_error_set(err, FY_E_USAGE, 0,
 				    "--json and --ddrescue exclude each "
 				    "other");
+	if (o->ddrescue && n_sources > 1)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "a ddrescue mapfile is of one SOURCE");
 	if (o->sector_bytes != 0 && o->sector_bytes != 512 &&
 	    o->sector_bytes != 4096)
 		return fy_error_set(err, FY_E_USAGE, 0,
 				    "--sector-size is 512 or 4096");
-	if (fy_volume_open_path(source, 0, (uint32_t)o->sector_bytes, &disk,
-				err) == -1 ||
-	    fy_disk_map_read(disk, &options, &m, err) == -1)
+	return 0;
+}
+
+/* Those of --whole that are for this source: "p2", or "SOURCE:p2". */
+static int
+select_whole(const struct fy_strings *all, const char *name, struct source *ret,
+	     struct fy_error *err)
+{
+	size_t i, len = strlen(name);
+
+	ret->whole = calloc(all->n + 1, sizeof(*ret->whole));
+	if (ret->whole == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < all->n; i++) {
+		const char *w = all->items[i];
+
+		if (strncmp(w, name, len) == 0 && w[len] == ':')
+			ret->whole[ret->n_whole++] = w + len + 1;
+		else if (strchr(w, ':') == NULL)
+			ret->whole[ret->n_whole++] = w;
+	}
+	return 0;
+}
+
+/* Each "SOURCE:p2" is for a source. */
+static int
+check_whole(const struct fy_strings *all, const struct fy_strings *names,
+	    struct fy_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < all->n; i++) {
+		const char *w = all->items[i];
+
+		if (strchr(w, ':') == NULL)
+			continue;
+		for (k = 0; k < names->n; k++)
+			if (strncmp(w, names->items[k],
+				    strlen(names->items[k])) == 0 &&
+			    w[strlen(names->items[k])] == ':')
+				break;
+		if (k == names->n)
+			return fy_error_set(err, FY_E_NOTFOUND, 0,
+					    "there is no volume '%s'", w);
+	}
+	return 0;
+}
+
+static int
+read_maps(const struct options *o, const struct fy_strings *names,
+	  struct source *sources, struct fy_error *err)
+{
+	size_t n = names->n, i, at = 0;
+	fy_autofree struct fy_disk_map_options *options =
+		calloc(n, sizeof(*options));
+	fy_autofree struct fy_volume **disks = calloc(n, sizeof(*disks));
+	fy_autofree struct fy_disk_map **maps = calloc(n, sizeof(*maps));
+
+	if (options == NULL || disks == NULL || maps == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < n; i++) {
+		if (fy_volume_open_path(names->items[i], 0,
+					(uint32_t)o->sector_bytes,
+					&sources[i].disk, err) == -1 ||
+		    select_whole(&o->whole, names->items[i], &sources[i],
+				 err) == -1)
+			return -1;
+		disks[i] = sources[i].disk;
+		options[i] = (struct fy_disk_map_options){
+			.allow_dirty = o->allow_dirty,
+			.all_gaps = o->all_gaps,
+			.whole = sources[i].whole,
+			.n_whole = sources[i].n_whole,
+			.stop = &stop,
+		};
+	}
+	if (fy_disk_set_read(disks, n, options, maps, &at, err) == -1)
+		return n == 1 ? -1
+			      : fy_error_prefix(err, "%s", names->items[at]);
+	for (i = 0; i < n; i++)
+		sources[i].map = maps[i];
+	return 0;
+}
+
+static int
+map(const struct options *o, const struct fy_strings *names,
+    struct fy_error *err)
+{
+	struct source *sources;
+	size_t i;
+	int r;
+
+	if (check_options(o, names->n, err) == -1 ||
+	    check_whole(&o->whole, names, err) == -1)
 		return -1;
-	for (i = 0; i < m->n_warnings; i++)
-		fprintf(stderr, "used-blocks: warning: %s\n", m->warnings[i]);
-	if (o->json)
-		return fy_disk_map_write_json(m, stdout, err);
-	if (o->ddrescue)
-		return print_ddrescue(m, err);
-	return print_table(m, source, err);
+	sources = calloc(names->n, sizeof(*sources));
+	if (sources == NULL)
+		return fy_error_nomem(err);
+	r = read_maps(o, names, sources, err);
+	if (r == 0)
+		r = print_maps(o, sources, names, err);
+	for (i = 0; i < names->n; i++) {
+		fy_disk_map_free(sources[i].map);
+		fy_volume_close(sources[i].disk);
+		free(sources[i].whole);
+	}
+	free(sources);
+	return r;
 }
 
 static int
@@ -185,7 +331,7 @@ run_map(const struct fy_command *command, void *options,
 	(void)command;
 	if (catch_signals(&err) == -1)
 		return report(&err);
-	r = map(options, arguments->items[0], &err);
+	r = map(options, arguments, &err);
 	fy_stop_release(&stop);
 	return r == 0 ? FY_EXIT_DONE : report(&err);
 }
@@ -214,7 +360,8 @@ static const struct fy_option map_options[] = {
 	  .split = true,
 	  .offset = offsetof(struct options, whole),
 	  .value = "VOLUME",
-	  .help = "use all of this volume (p2, or disk); may be repeated" },
+	  .help = "use all of this volume (p2, disk, vg/lv), or SOURCE:VOLUME; "
+		  "may be repeated" },
 	{ .name = "sector-size",
 	  .type = FY_OPT_NUMBER,
 	  .offset = offsetof(struct options, sector_bytes),
@@ -229,11 +376,11 @@ static const struct fy_option map_options[] = {
 
 static const struct fy_command commands[] = {
 	{ .name = "map",
-	  .arguments = "SOURCE",
-	  .summary = "print what is used on a disk, a partition or an image",
+	  .arguments = "SOURCE...",
+	  .summary = "print what is used on disks, partitions or images",
 	  .options = map_options,
 	  .min_arguments = 1,
-	  .max_arguments = 1,
+	  .max_arguments = FY_MAX_SOURCES,
 	  .run = run_map },
 	{ .name = "save",
 	  .arguments = "SOURCE IMAGE",
