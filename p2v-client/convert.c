@@ -110,12 +110,65 @@ log_map(const struct run *r, const struct fy_client_disk *d)
 			fy_log_info(r->o->server.log, "%s %s: %s", d->path,
 				    v->path, v->note);
 	}
+	for (i = 0; i < d->map->n_upper; i++) {
+		const struct fy_disk_volume *v = &d->map->upper[i];
+
+		if (v->note != NULL)
+			fy_log_info(r->o->server.log, "%s %s: %s", d->path,
+				    v->path, v->note);
+	}
 }
 
+/* What the reading of the maps works on: one of each for a disk. */
+struct scan {
+	struct fy_disk_map_options *options;
+	struct fy_volume **cached;
+	struct fy_disk_map **maps;
+	const char ***whole;
+	bool *still; /* the disk is as it was when it was read last */
+};
+
 static int
-read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
+scan_init(struct scan *s, size_t n, struct fy_error *err)
 {
-	struct fy_disk_map_options mo = {
+	s->options = calloc(n, sizeof(*s->options));
+	s->cached = calloc(n, sizeof(*s->cached));
+	s->maps = calloc(n, sizeof(*s->maps));
+	s->whole = calloc(n, sizeof(*s->whole));
+	s->still = calloc(n, sizeof(*s->still));
+	if (s->options == NULL || s->cached == NULL || s->maps == NULL ||
+	    s->whole == NULL || s->still == NULL)
+		return fy_error_nomem(err);
+	return 0;
+}
+
+static void
+scan_release(struct scan *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; s->maps != NULL && i < n; i++)
+		fy_disk_map_free(s->maps[i]);
+	for (i = 0; s->cached != NULL && i < n; i++)
+		fy_volume_close(s->cached[i]);
+	for (i = 0; s->whole != NULL && i < n; i++)
+		free(s->whole[i]);
+	free(s->options);
+	free(s->cached);
+	free(s->maps);
+	free(s->whole);
+	free(s->still);
+}
+
+/* Metadata are small reads, better through the cache; the copy then goes past
+ * it. */
+static int
+prepare_map(struct run *r, size_t i, struct scan *s, struct fy_error *err)
+{
+	const struct fy_client_disk *d = &r->disks[i];
+	struct fy_disk_map_options *o = &s->options[i];
+
+	*o = (struct fy_disk_map_options){
 		.allow_dirty = r->o->allow_dirty,
 		.all_gaps = r->o->all_gaps,
 		.rescue = r->o->rescue ? d->volume : NULL,
@@ -123,35 +176,61 @@ read_map(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 		.progress = r->o->progress,
 		.stop = r->o->server.stop,
 	};
-	fy_autofree const char **whole = NULL;
-	struct fy_volume *cached = NULL;
-	int got;
+	if (select_whole(r->o, d->path, &s->whole[i], &o->n_whole, err) == -1)
+		return -1;
+	o->whole = s->whole[i];
+	return fy_volume_open_path(d->path, 0, 0, &s->cached[i], err);
+}
 
-	/* Metadata are small reads, better through the cache; the copy then
-	 * goes past it. */
-	if (select_whole(r->o, d->path, &whole, &mo.n_whole, err) == -1 ||
-	    fy_volume_open_path(d->path, 0, 0, &cached, err) == -1)
+/* What is known of a disk's units holds for its map only, which may depend on
+ * other disks. */
+static int
+take_map(struct fy_client_disk *d, struct fy_disk_map **map, bool still,
+	 struct fy_error *err)
+{
+	struct fy_digest before, now;
+
+	if (still && (fy_digest_extents(d->map->used, &before, err) == -1 ||
+		      fy_digest_extents((*map)->used, &now, err) == -1))
 		return -1;
-	mo.whole = whole;
-	got = fy_disk_map_read(cached, &mo, &d->map, err);
-	fy_volume_close(cached);
-	if (got == -1 && err->code == FY_E_IO) {
-		err->code = FY_E_UNREADABLE;
-		fy_error_prefix(err, "cannot read the map of %s", d->path);
-	}
-	if (got == -1)
-		return -1;
-	log_map(r, d);
+	if (still && !fy_digest_equal(&before, &now))
+		fy_known_forget(&d->known);
+	fy_disk_map_free(d->map);
+	d->map = fy_steal_ptr(map);
 	return 0;
 }
 
 static int
-scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
+read_maps(struct run *r, struct scan *s, struct fy_error *err)
+{
+	size_t i, at = 0, n = r->o->n_disks;
+	int got;
+
+	for (i = 0; i < n; i++)
+		if (prepare_map(r, i, s, err) == -1)
+			return -1;
+	got = fy_disk_set_read(s->cached, n, s->options, s->maps, &at, err);
+	if (got == -1 && err->code == FY_E_IO) {
+		err->code = FY_E_UNREADABLE;
+		fy_error_prefix(err, "cannot read the map of %s",
+				r->disks[at].path);
+	}
+	if (got == -1)
+		return -1;
+	for (i = 0; i < n; i++) {
+		if (take_map(&r->disks[i], &s->maps[i], s->still[i], err) == -1)
+			return -1;
+		log_map(r, &r->disks[i]);
+	}
+	return 0;
+}
+
+/* Open the disk (anew), and forget what was known of it. */
+static int
+open_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 {
 	bool first = d->volume == NULL;
 
-	if (d->map != NULL && fy_unchanged_still(&d->unchanged, d->volume))
-		return 0;
 	d->unchanged.sure = false;
 	fy_known_forget(&d->known);
 	if (d->rescue != NULL &&
@@ -171,19 +250,44 @@ scan_disk(struct run *r, struct fy_client_disk *d, struct fy_error *err)
 			    "%s: it may have changed meanwhile, so it is "
 			    "looked at again",
 			    d->path);
+	return 0;
+}
+
+/* The disks are read as a set, for volumes may lie on several. */
+static int
+scan_set(struct run *r, struct scan *s, struct fy_error *err)
+{
+	size_t i, unchanged = 0;
+
+	for (i = 0; i < r->o->n_disks; i++) {
+		struct fy_client_disk *d = &r->disks[i];
+
+		s->still[i] = d->map != NULL &&
+			      fy_unchanged_still(&d->unchanged, d->volume);
+		unchanged += s->still[i];
+	}
+	if (unchanged == r->o->n_disks)
+		return 0;
+	for (i = 0; i < r->o->n_disks; i++)
+		if (!s->still[i] && open_disk(r, &r->disks[i], err) == -1)
+			return -1;
 	fy_progress_phase(r->o->progress, "scan", 0);
-	return read_map(r, d, err);
+	return read_maps(r, s, err);
 }
 
 static int
 scan_disks(struct run *r, struct fy_error *err)
 {
+	struct scan s = { 0 };
 	size_t i;
+	int got;
 
-	for (i = 0; i < r->o->n_disks; i++)
-		if (scan_disk(r, &r->disks[i], err) == -1 ||
-		    fy_peer_error(r->peer, err) == -1)
-			return -1;
+	got = scan_init(&s, r->o->n_disks, err);
+	if (got == 0)
+		got = scan_set(r, &s, err);
+	scan_release(&s, r->o->n_disks);
+	if (got == -1 || fy_peer_error(r->peer, err) == -1)
+		return -1;
 	r->ret->disk_bytes = r->ret->used_bytes = 0;
 	for (i = 0; i < r->o->n_disks; i++) {
 		r->ret->disk_bytes += r->disks[i].map->disk_bytes;

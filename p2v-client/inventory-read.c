@@ -263,31 +263,6 @@ add_all_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
 /* --- what is on them ------------------------------------------------------- */
 
 static int
-read_map(struct fy_volume *v, const struct fy_inventory_options *o,
-	 struct fy_inventory_disk *extra, struct fy_disk_map **ret,
-	 struct fy_error *err)
-{
-	struct fy_disk_map_options options = {
-		.allow_dirty = o->allow_dirty,
-		.rescue = o->rescue ? v : NULL,
-		.progress = o->progress,
-		.stop = o->stop,
-	};
-	struct fy_error why = { 0 };
-
-	if (fy_disk_map_read(v, &options, ret, &why) == 0)
-		return 0;
-	if ((why.code == FY_E_DIRTY || why.code == FY_E_UNSUPPORTED) &&
-	    !o->allow_dirty) {
-		extra->problem = strdup(why.msg);
-		options.allow_dirty = true;
-		return fy_disk_map_read(v, &options, ret, err);
-	}
-	*err = why;
-	return -1;
-}
-
-static int
 take_map(const struct fy_disk_map *map, struct fy_machine_disk *d,
 	 struct fy_inventory_disk *extra, struct fy_error *err)
 {
@@ -363,29 +338,145 @@ find_systems(struct fy_volume *disk, const struct fy_disk_map *map,
 	return 0;
 }
 
+/* The disks that can be opened, read as a set: volumes may lie on several. */
+struct set {
+	struct fy_volume **volumes; /* of each disk; NULL: it can't be read */
+	struct fy_disk_map **maps;
+	bool *allow_dirty;
+	size_t n;
+};
+
 static int
-read_disk(const struct fy_inventory_options *o, struct fy_inventory *inv,
-	  size_t index, struct fy_error *err)
+set_init(struct set *s, size_t n, struct fy_error *err)
 {
-	FY_AUTO(disk_map) struct fy_disk_map *map = NULL;
-	fy_autovolume struct fy_volume *v = NULL;
-	struct fy_machine *m = inv->machine;
-	struct fy_machine_disk *d = &m->disks[index];
-	struct fy_inventory_disk *extra = &inv->disks[index];
+	s->volumes = calloc(n + 1, sizeof(*s->volumes));
+	s->maps = calloc(n + 1, sizeof(*s->maps));
+	s->allow_dirty = calloc(n + 1, sizeof(*s->allow_dirty));
+	s->n = n;
+	if (s->volumes == NULL || s->maps == NULL || s->allow_dirty == NULL)
+		return fy_error_nomem(err);
+	return 0;
+}
+
+static void
+set_release(struct set *s)
+{
+	size_t i;
+
+	for (i = 0; s->maps != NULL && i < s->n; i++)
+		fy_disk_map_free(s->maps[i]);
+	for (i = 0; s->volumes != NULL && i < s->n; i++)
+		fy_volume_close(s->volumes[i]);
+	free(s->volumes);
+	free(s->maps);
+	free(s->allow_dirty);
+}
+
+/* Something is wrong with a disk: the others go on.  -1 when none can. */
+static int
+note_problem(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	     size_t index, const struct fy_error *why, struct fy_error *err)
+{
+	if (why->code == FY_E_CANCELLED || why->code == FY_E_NOMEM) {
+		*err = *why;
+		return -1;
+	}
+	free(inv->disks[index].problem);
+	inv->disks[index].problem = strdup(why->msg);
+	if (inv->disks[index].problem == NULL)
+		return fy_error_nomem(err);
+	fy_log_info(o->log, "%s: %s", inv->machine->disks[index].path,
+		    why->msg);
+	return 0;
+}
+
+static int
+open_disk(const struct fy_inventory_options *o, struct fy_machine_disk *d,
+	  struct fy_volume **ret, struct fy_error *err)
+{
 	fy_autofree char *path = NULL;
 
 	path = fy_format(err, "%s%s", o->sysroot == NULL ? "" : o->sysroot,
 			 d->path);
 	if (path == NULL ||
-	    fy_volume_open_path(path, FY_VOLUME_SHARED, 0, &v, err) == -1)
+	    fy_volume_open_path(path, FY_VOLUME_SHARED, 0, ret, err) == -1)
 		return -1;
-	d->size_bytes = fy_volume_size(v);
+	d->size_bytes = fy_volume_size(*ret);
 	if (d->sector_bytes == 0)
-		d->sector_bytes = fy_volume_sector_bytes(v);
-	if (!o->read_disks)
-		return 0;
-	if (read_map(v, o, extra, &map, err) == -1 ||
-	    take_map(map, d, extra, err) == -1)
+		d->sector_bytes = fy_volume_sector_bytes(*ret);
+	return 0;
+}
+
+/* One try with those that are left; '*ret_at' is the disk that it failed
+ * for. */
+static int
+try_set(const struct fy_inventory_options *o, struct set *s, size_t *ret_at,
+	struct fy_error *err)
+{
+	fy_autofree struct fy_disk_map_options *options =
+		calloc(s->n + 1, sizeof(*options));
+	fy_autofree struct fy_volume **v = calloc(s->n + 1, sizeof(*v));
+	fy_autofree struct fy_disk_map **maps = calloc(s->n + 1, sizeof(*maps));
+	fy_autofree size_t *index = calloc(s->n + 1, sizeof(*index));
+	size_t i, n = 0, at = 0;
+
+	if (options == NULL || v == NULL || maps == NULL || index == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < s->n; i++) {
+		if (s->volumes[i] == NULL)
+			continue;
+		options[n] = (struct fy_disk_map_options){
+			.allow_dirty = o->allow_dirty || s->allow_dirty[i],
+			.rescue = o->rescue ? s->volumes[i] : NULL,
+			.progress = o->progress,
+			.stop = o->stop,
+		};
+		v[n] = s->volumes[i];
+		index[n++] = i;
+	}
+	if (fy_disk_set_read(v, n, options, maps, &at, err) == -1) {
+		*ret_at = index[at];
+		return -1;
+	}
+	for (i = 0; i < n; i++)
+		s->maps[index[i]] = maps[i];
+	return 0;
+}
+
+/* What is unclean is told and used whole; a disk that can't be read is left
+ * out, and the rest is tried again. */
+static int
+read_set(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	 struct set *s, struct fy_error *err)
+{
+	size_t at;
+
+	for (;;) {
+		struct fy_error why = { 0 };
+
+		at = 0;
+		if (try_set(o, s, &at, &why) == 0)
+			return 0;
+		if (note_problem(o, inv, at, &why, err) == -1)
+			return -1;
+		if ((why.code == FY_E_DIRTY || why.code == FY_E_UNSUPPORTED) &&
+		    !o->allow_dirty && !s->allow_dirty[at]) {
+			s->allow_dirty[at] = true;
+			continue;
+		}
+		fy_volume_close(s->volumes[at]);
+		s->volumes[at] = NULL;
+	}
+}
+
+static int
+take_disk(const struct fy_disk_map *map, struct fy_volume *v,
+	  struct fy_inventory *inv, size_t index, struct fy_error *err)
+{
+	struct fy_machine *m = inv->machine;
+	struct fy_machine_disk *d = &m->disks[index];
+
+	if (take_map(map, d, &inv->disks[index], err) == -1)
 		return -1;
 	if (index == 0 && !m->from_hardware)
 		m->firmware =
@@ -397,27 +488,51 @@ read_disk(const struct fy_inventory_options *o, struct fy_inventory *inv,
 }
 
 static int
-read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
-	   struct fy_error *err)
+read_all(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	 struct set *s, struct fy_error *err)
 {
 	struct fy_machine *m = inv->machine;
-	bool found = false;
 	size_t i;
 
 	for (i = 0; i < m->n_disks; i++) {
 		struct fy_error why = { 0 };
 
-		if (read_disk(o, inv, i, &why) == -1) {
-			if (why.code == FY_E_CANCELLED ||
-			    why.code == FY_E_NOMEM) {
-				*err = why;
-				return -1;
-			}
-			free(inv->disks[i].problem);
-			inv->disks[i].problem = strdup(why.msg);
-			fy_log_info(o->log, "%s: %s", m->disks[i].path,
-				    why.msg);
-		}
+		if (open_disk(o, &m->disks[i], &s->volumes[i], &why) == -1 &&
+		    note_problem(o, inv, i, &why, err) == -1)
+			return -1;
+	}
+	if (!o->read_disks)
+		return 0;
+	if (read_set(o, inv, s, err) == -1)
+		return -1;
+	for (i = 0; i < m->n_disks; i++) {
+		struct fy_error why = { 0 };
+
+		if (s->maps[i] != NULL &&
+		    take_disk(s->maps[i], s->volumes[i], inv, i, &why) == -1 &&
+		    note_problem(o, inv, i, &why, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+read_disks(const struct fy_inventory_options *o, struct fy_inventory *inv,
+	   struct fy_error *err)
+{
+	struct fy_machine *m = inv->machine;
+	struct set s = { 0 };
+	bool found = false;
+	size_t i;
+	int r;
+
+	r = set_init(&s, m->n_disks, err);
+	if (r == 0)
+		r = read_all(o, inv, &s, err);
+	set_release(&s);
+	if (r == -1)
+		return -1;
+	for (i = 0; i < m->n_disks; i++) {
 		/* One disk is the boot disk: of those that were named the
 		 * first, else the first that could be. */
 		m->disks[i].boot =
