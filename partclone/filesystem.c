@@ -32,6 +32,8 @@ static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_swap,
 	&fy_fs_xfs,
 	&fy_fs_ufs,
+	&fy_fs_ext,	 &fy_fs_fat,  &fy_fs_jfs, &fy_fs_nilfs2,
+	&fy_fs_reiserfs, &fy_fs_swap, &fy_fs_ufs,
 };
 /* clang-format on */
 
