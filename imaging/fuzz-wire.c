@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/codec.h"
 #include "common/hash.h"
-#include "imaging/codec.h"
 #include "imaging/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/codec.h"
 #include "common/error.h"
-#include "imaging/codec.h"
 
 /*
  * An image that is being written, unit by unit, in any order, maybe over

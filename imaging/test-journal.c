@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "common/file.h"
-#include "imaging/testing.h"
+#include "common/testing.h"
 
 #define DISKS  2
 #define UNITS  50

@@ -15,7 +15,7 @@
 
 #include "common/file.h"
 #include "common/subprocess.h"
-#include "imaging/testing.h"
+#include "common/testing.h"
 
 #define CLUSTER	  65536u
 #define MAX_UNITS 4096

@@ -17,7 +17,7 @@
 
 #include "common/file.h"
 #include "common/subprocess.h"
-#include "imaging/testing.h"
+#include "common/testing.h"
 #include "imaging/verify.h"
 
 static struct fy_error err;

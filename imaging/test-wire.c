@@ -7,9 +7,9 @@
 
 #include <string.h>
 
+#include "common/codec.h"
 #include "common/hash.h"
-#include "imaging/codec.h"
-#include "imaging/testing.h"
+#include "common/testing.h"
 
 static struct fy_error err;
 

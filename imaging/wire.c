@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/codec.h"
 #include "common/hash.h"
-#include "imaging/codec.h"
 
 #define MAGIC	     "FYW1"
 #define MAGIC_BYTES  4u

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "imaging/codec.h"
+#include "common/codec.h"
 #include "p2v-client/convert.h"
 
 /*

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/codec.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/progress.h"
-#include "imaging/codec.h"
 #include "imaging/wire.h"
 #include "p2v-client/convert.h"
 #include "p2v-client/units.h"

@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/codec.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/machine.h"
-#include "imaging/codec.h"
 #include "imaging/wire.h"
 #include "v2v-server/emit.h"
 

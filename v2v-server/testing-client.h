@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
+#include "common/codec.h"
 #include "common/hash.h"
-#include "imaging/codec.h"
 #include "imaging/wire.h"
 #include "v2v-server/images.h"
 #include "v2v-server/serve.h"

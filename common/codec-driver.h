@@ -2,7 +2,7 @@
 #ifndef FY_CODEC_DRIVER_H
 #define FY_CODEC_DRIVER_H
 
-#include "imaging/codec.h"
+#include "common/codec.h"
 
 /*
  * What a codec brings.  States are opaque and serve one thread at a time; they

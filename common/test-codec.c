@@ -11,8 +11,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "imaging/codec-driver.h"
-#include "imaging/testing.h"
+#include "common/codec-driver.h"
+#include "common/testing.h"
 
 static struct fy_error err;
 static uint64_t seed = 42;

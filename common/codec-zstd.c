@@ -11,7 +11,7 @@
 #include <zstd_errors.h>
 
 #include "common/bytes.h"
-#include "imaging/codec-driver.h"
+#include "common/codec-driver.h"
 
 #define FRAME_MAGIC	0xfd2fb528u
 #define FRAME_MIN_BYTES 6u /* magic, descriptor, window or size */

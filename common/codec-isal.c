@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imaging/codec-driver.h"
+#include "common/codec-driver.h"
 
 #define MIN_WINDOW_BITS 9u
 #define MAX_WINDOW_BITS 15u

@@ -10,7 +10,7 @@
 #include <zlib.h>
 
 #include "common/bytes.h"
-#include "imaging/codec-driver.h"
+#include "common/codec-driver.h"
 
 #define MIN_WINDOW_BITS 9u
 #define MAX_WINDOW_BITS 15u

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef FY_IMAGING_TESTING_H
-#define FY_IMAGING_TESTING_H
+#ifndef FY_TESTING_H
+#define FY_TESTING_H
 
 /*
- * For this room's unit tests: a small generator of repeatable numbers.
+ * For unit tests: a small generator of repeatable numbers and bytes.
  */
 #include <stdint.h>
 #include <stdio.h>

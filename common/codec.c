@@ -4,13 +4,13 @@
  * where that has hand-written code (x86-64, arm64), else zlib's.  A
  * decompressor serves all codecs and makes a codec's state at its first use.
  */
-#include "imaging/codec.h"
+#include "common/codec.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
-#include "imaging/codec-driver.h"
+#include "common/codec-driver.h"
 
 #define N_CODECS (FY_CODEC_DEFLATE + 1)
 
