@@ -179,11 +179,6 @@ expect_status 2 "$UB" map --json --ddrescue "$T/image" 2>/dev/null
 expect_status 2 "$UB" map --sector-size 1000 "$T/image" 2>/dev/null
 expect_status 1 "$UB" map --whole p9 "$T/image" 2>"$T/err" >/dev/null
 grep -q "no volume 'p9'" "$T/err" || fail "--whole with no such volume"
-for c in "save a b" "restore a b" "check a" "info a"; do
-	# shellcheck disable=SC2086
-	expect_status 1 "$UB" $c 2>"$T/err"
-	grep -q 'not there yet' "$T/err" || fail "$c is not refused"
-done
 expect_status 1 "$UB" map /nowhere 2>/dev/null
 
 # --- needs root: a 4096-byte disk, and a filesystem after a power cut -----------------------
