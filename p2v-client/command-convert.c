@@ -15,6 +15,7 @@
 #include "p2v-client/inventory.h"
 #include "p2v-client/options.h"
 #include "p2v-client/terminal.h"
+#include "p2v-client/unpacked.h"
 
 static void
 fill_server(const struct fy_client_options *o, struct fy_log *log,
@@ -150,17 +151,19 @@ describe_machine(const struct fy_convert_options *c, struct fy_inventory **ret,
 }
 
 static int
-run(const struct fy_client_options *o, struct fy_log *log,
-    struct fy_convert_result *result, struct fy_error *err)
+run_on(const struct fy_client_options *o, const struct fy_unpacked *u,
+       struct fy_log *log, struct fy_convert_result *result,
+       struct fy_error *err)
 {
 	FY_AUTO(inventory) struct fy_inventory *inventory = NULL;
 	struct fy_progress progress = { .phase = NULL };
 	struct fy_convert_options c;
 	int r;
 
-	if (check_words(o, err) == -1 ||
-	    fy_client_convert_options(o, log, &c, err) == -1 ||
-	    describe_machine(&c, &inventory, err) == -1)
+	if (fy_client_convert_options(o, log, &c, err) == -1)
+		return -1;
+	c.disks = items(&u->disks);
+	if (describe_machine(&c, &inventory, err) == -1)
 		return -1;
 	c.progress = &progress;
 	if (fy_progress_start(&progress, (enum fy_progress_mode)o->progress,
@@ -168,6 +171,24 @@ run(const struct fy_client_options *o, struct fy_log *log,
 		return -1;
 	r = fy_convert_run(&c, inventory->machine, result, err);
 	fy_progress_stop(&progress);
+	return r;
+}
+
+static int
+run(const struct fy_client_options *o, struct fy_log *log,
+    struct fy_convert_result *result, struct fy_error *err)
+{
+	struct fy_convert_options c;
+	struct fy_unpacked u;
+	int r;
+
+	/* Wrong words are told before anything is unpacked. */
+	if (check_words(o, err) == -1 ||
+	    fy_client_convert_options(o, log, &c, err) == -1 ||
+	    fy_unpacked_make(&o->disks, log, &fy_client_stop, &u, err) == -1)
+		return -1;
+	r = run_on(o, &u, log, result, err);
+	fy_unpacked_release(&u);
 	return r;
 }
 

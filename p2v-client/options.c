@@ -19,8 +19,8 @@ const struct fy_option fy_client_convert_table[] = {
 	  .type = FY_OPT_LIST,
 	  .offset = AT(disks),
 	  .value = "PATH",
-	  .help = "Convert this disk or image file; may be repeated, the "
-		  "boot disk first." },
+	  .help = "Convert this disk, image file or image directory of "
+		  "Clonezilla; may be repeated, the boot disk first." },
 	{ .name = "name",
 	  .type = FY_OPT_STRING,
 	  .offset = AT(name),
