@@ -34,7 +34,9 @@ const struct fy_option fy_used_source_table[] = {
 	  .offset = AT(whole),
 	  .split = true,
 	  .value = "VOLUME",
-	  .help = "use all of this volume (p2, or disk); may be repeated" },
+	  .help = "use all of this volume (p2, disk, vg/lv), of several "
+		  "sources "
+		  "also SOURCE:p2; may be repeated" },
 	{ .name = "sector-size",
 	  .type = FY_OPT_NUMBER,
 	  .offset = AT(sector_bytes),
