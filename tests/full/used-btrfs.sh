@@ -26,10 +26,7 @@ while read -r n size bytes options; do
 	say "seed $seed, $n devices, $options"
 	# shellcheck disable=SC2086
 	make_set "$size" "$n" $options
-	if ! mount -t btrfs "${LOOPS[0]}" "$T/mnt" 2>/dev/null; then
-		# Of a set the others may not be known yet, or the kernel can't.
-		mount_set
-	fi
+	mount_set
 	fill_set $seed "$bytes" 500
 	umount_set
 	check_set

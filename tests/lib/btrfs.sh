@@ -50,20 +50,27 @@ detach_one() {
 detach() {
 	local loop
 	for loop in "${LOOPS[@]}"; do
+		btrfs device scan --forget "$loop" >/dev/null 2>&1 || :
 		losetup -d "$loop" || fail "losetup -d $loop"
 	done
 	LOOPS=()
-	btrfs device scan --forget >/dev/null 2>&1 || :
 }
 
-# mount_set [OPTIONS]: the filesystem on LOOPS at $T/mnt.
+# mount_set [OPTIONS]: the filesystem on LOOPS at $T/mnt.  Anybody on this
+# machine can make the kernel forget devices that are not mounted, also between
+# their being named and the mount: hence more than one try.
 mount_set() {
-	local loop options=
+	local loop options='' i
 	for loop in "${LOOPS[@]}"; do
 		options+="device=$loop,"
 	done
-	mount -t btrfs -o "$options${1:-rw}" "${LOOPS[0]}" "$T/mnt" ||
-		fail "mount: $(dmesg 2>/dev/null | grep -i btrfs | tail -3)"
+	for i in 1 2 3 4; do
+		mount -t btrfs -o "$options${1:-rw}" "${LOOPS[0]}" "$T/mnt" \
+			2>"$T/mount.log" && return
+		sleep "$i"
+	done
+	cat "$T/mount.log"
+	fail "mount: $(dmesg 2>/dev/null | grep -i btrfs | tail -3)"
 }
 
 umount_set() {
