@@ -125,12 +125,14 @@ map_set() {
 			fail "not mapped: $(jq -c .volumes "$T/map.1.json")"
 		return
 	fi
-	"$FY_BUILD/obj/partclone/test-btrfs" map "$T"/image.* >"$T/maps" ||
-		fail "no map"
+	local images=()
+	for ((i = 1; i <= n; i++)); do images+=("$T/image.$i"); done
+	"$UB" map --json "${images[@]}" >"$T/maps" || fail "no map"
 	for ((i = 1; i <= n; i++)); do
-		sed -n "${i}p" "$T/maps" >"$T/map.$i.json"
-		jq -e '.whole == false and .note == ""' "$T/map.$i.json" \
-			>/dev/null || fail "not mapped: $(jq -r .note "$T/map.$i.json")"
+		jq -c ".disks[$i - 1]" "$T/maps" >"$T/map.$i.json"
+		jq -e '.volumes[0] | .how == "map" and .note == null' \
+			"$T/map.$i.json" >/dev/null ||
+			fail "not mapped: $(jq -c .volumes "$T/map.$i.json")"
 	done
 }
 

@@ -59,7 +59,7 @@ fill_set 3 50000000 400
 umount_set
 "$UB" map --json "$T/image.1" 2>"$T/err" >"$T/map.json"
 jq -e '.volumes[0] | .how == "whole" and
-	(.note | test("on 2 devices, of which 1 is here"))' "$T/map.json" \
+	(.note | test("only 1 of its 2 volumes"))' "$T/map.json" \
 	>/dev/null || fail "half a filesystem was mapped"
 check_set
 detach
