@@ -145,6 +145,9 @@ while read -r name _; do
 	[ "$(wc -l <"$OUT/$name.tree")" -gt 60 ] || fail "$name: no files"
 done <"$T/shapes"
 
+[ "$(grep -c '^snapshot ' "$OUT/nilfs-snap.tree")" = 1 ] ||
+	fail "nilfs-snap has no snapshot"
+
 # --- UFS -------------------------------------------------------------------------------
 say "UFS"
 the_tree "$seed" 12000000
@@ -164,7 +167,7 @@ ufs1-le 1 le
 ufs1-be 1 be
 ufs1-4k 1 le bsize=4096,fsize=512
 ufs1-16k 1 be bsize=16384,fsize=2048
-ufs1-one 1 le bsize=8192,fsize=8192
+ufs1-one 1 le bsize=4096,fsize=4096
 ufs1-cg 1 le maxbpcg=500
 ufs2-le 2 le
 ufs2-be 2 be

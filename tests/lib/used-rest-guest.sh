@@ -49,13 +49,25 @@ nilfs_clean() {
 	umount /mnt
 }
 
-# look NAME DEVICE TYPE [OPTIONS [BELOW]]
+# look NAME DEVICE TYPE [OPTIONS [BELOW]]; of NILFS2 into its snapshots, too.
 look() {
+	local snapshots='' number
 	mount -i -t "$3" -o "ro${4:+,$4}" "$2" /mnt
 	tree_below "/mnt/${5:-}" >"$OUT/$1.tree"
 	stat -f -c '%b %f %S' /mnt >"$OUT/$1.stat"
-	[ "$3" != nilfs2 ] || lssu -a "$2" >"$OUT/$1.lssu"
+	if [ "$3" = nilfs2 ]; then
+		lssu -a "$2" >"$OUT/$1.lssu"
+		snapshots=$(lscp -s "$2" | awk '$1 ~ /^[0-9]+$/ { print $1 }')
+	fi
 	umount /mnt
+	for number in $snapshots; do
+		mount -i -t nilfs2 -o "ro,cp=$number" "$2" /mnt
+		{
+			echo "snapshot $number"
+			tree_below /mnt
+		} >>"$OUT/$1.tree"
+		umount /mnt
+	done
 }
 
 # dirty DEVICE TYPE: leave it mounted, with files that have just been written.
