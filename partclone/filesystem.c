@@ -20,20 +20,18 @@
 /* clang-format off */ /* one a line */
 static const struct fy_fs_driver *const drivers[] = {
 	&fy_fs_btrfs,
-	&fy_fs_ext,
 	&fy_fs_exfat,
+	&fy_fs_ext,
 	&fy_fs_f2fs,
 	&fy_fs_fat,
-	&fy_fs_minix,
 	&fy_fs_jfs,
+	&fy_fs_minix,
 	&fy_fs_nilfs2,
-	&fy_fs_reiserfs,
 	&fy_fs_ntfs,
+	&fy_fs_reiserfs,
 	&fy_fs_swap,
-	&fy_fs_xfs,
 	&fy_fs_ufs,
-	&fy_fs_ext,	 &fy_fs_fat,  &fy_fs_jfs, &fy_fs_nilfs2,
-	&fy_fs_reiserfs, &fy_fs_swap, &fy_fs_ufs,
+	&fy_fs_xfs,
 };
 /* clang-format on */
 

@@ -121,18 +121,18 @@ int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 extern const struct fy_fs_driver fy_fs_btrfs;
-extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_exfat;
+extern const struct fy_fs_driver fy_fs_ext;
 extern const struct fy_fs_driver fy_fs_f2fs;
 extern const struct fy_fs_driver fy_fs_fat;
-extern const struct fy_fs_driver fy_fs_minix;
 extern const struct fy_fs_driver fy_fs_jfs;
+extern const struct fy_fs_driver fy_fs_minix;
 extern const struct fy_fs_driver fy_fs_nilfs2;
-extern const struct fy_fs_driver fy_fs_reiserfs;
 extern const struct fy_fs_driver fy_fs_ntfs;
+extern const struct fy_fs_driver fy_fs_reiserfs;
 extern const struct fy_fs_driver fy_fs_swap;
-extern const struct fy_fs_driver fy_fs_xfs;
 extern const struct fy_fs_driver fy_fs_ufs;
+extern const struct fy_fs_driver fy_fs_xfs;
 
 /* Find out what lies on 'v'.  -1: FY_E_IO, FY_E_NOMEM. */
 int fy_fs_identify(struct fy_volume *v, struct fy_fs_info *ret,
