@@ -70,13 +70,12 @@ put_raw(struct saving *s, const struct fy_disk_volume *v, struct fy_pack *pack,
 
 static int
 put_partclone(struct saving *s, const struct fy_disk_volume *v,
-	      struct fy_pack *pack, struct fy_error *err)
+	      const char *filesystem, struct fy_pack *pack,
+	      struct fy_error *err)
 {
-	char filesystem[17];
 	uint64_t used;
 
-	if (fy_save_name(s->source, v, filesystem, err) == -1 ||
-	    fy_save_range(s->o, s->source, v->start, v->length, filesystem,
+	if (fy_save_range(s->o, s->source, v->start, v->length, filesystem,
 			  pack, s->progress, &used, err) == -1)
 		return -1;
 	s->result.used_bytes += used;
@@ -89,10 +88,16 @@ put_image(struct saving *s, const struct fy_disk_volume *v, const char *name,
 {
 	FY_AUTO(pieces_out) struct fy_pieces_out *out = NULL;
 	FY_AUTO(pack) struct fy_pack *pack = NULL;
-	bool map = v->how == FY_HOW_MAP;
 	fy_autofree char *file = NULL;
+	char filesystem[17];
+	bool map;
 	const char *suffix = fy_pack_suffix(s->how.kind);
 
+	if (fy_save_name(s->source, v, filesystem, err) == -1)
+		return -1;
+	/* What partclone has no name for (a volume group's member, of which
+	 * there may be a map) Clonezilla restores as bytes. */
+	map = strcmp(filesystem, "raw") != 0;
 	file = fy_format(err, "%s.%s-ptcl-img.%s", name,
 			 map ? v->filesystem : "dd",
 			 suffix[0] != '\0' ? suffix : "uncomp");
@@ -101,8 +106,8 @@ put_image(struct saving *s, const struct fy_disk_volume *v, const char *name,
 		    -1 ||
 	    fy_pack_new(&s->how, fy_pieces_write, out, &pack, err) == -1)
 		return -1;
-	if ((map ? put_partclone(s, v, pack, err) : put_raw(s, v, pack, err)) ==
-		    -1 ||
+	if ((map ? put_partclone(s, v, filesystem, pack, err)
+		 : put_raw(s, v, pack, err)) == -1 ||
 	    fy_pack_finish(pack, err) == -1 || fy_pieces_finish(out, err) == -1)
 		return -1;
 	s->result.stored_bytes += fy_pack_stored(pack);
