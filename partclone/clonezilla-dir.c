@@ -3,12 +3,12 @@
  * What a Clonezilla image directory says: the disk from `disk` (or from the
  * names of the table's files), the partitions from DISK-pt.sf (an sfdisk dump),
  * size and kind of table from DISK-pt.parted, and for each partition its file by
- * the file's name.
+ * the file's name.  (Of LVM: clonezilla-lvm.c.)
  *
  * The directory's texts are foreign: names are those of devices (letters,
  * digits, '-', '_'), numbers are bounded, and what is not understood ends it.
  */
-#include "partclone/clonezilla.h"
+#include "partclone/clonezilla-dir.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -24,7 +24,6 @@
 #include "common/bytes.h"
 #include "common/file.h"
 
-#define TEXT_MAX  (1u << 20)
 #define MAX_PARTS 256u
 #define MAX_BYTES (UINT64_C(1) << 62)
 
@@ -47,19 +46,25 @@ is_device_name(const char *name)
 	return p != name && p - name < 60;
 }
 
-/* A text file, NULL when it is not there ('*ret'). */
-static int
-read_text(const struct fy_cz_image *c, const char *name, char **ret,
-	  struct fy_error *err)
+int
+fy_cz_read_text(const struct fy_cz_image *c, const char *name, size_t max,
+		char **ret, size_t *ret_len, struct fy_error *err)
 {
 	struct fy_error why = { 0 };
 
 	*ret = NULL;
-	if (fy_file_read_at(c->dirfd, name, TEXT_MAX, ret, NULL, &why) == 0 ||
+	if (fy_file_read_at(c->dirfd, name, max, ret, ret_len, &why) == 0 ||
 	    why.code == FY_E_NOTFOUND)
 		return 0;
 	*err = why;
 	return fy_error_prefix(err, "%s/%s", c->dir, name);
+}
+
+static int
+read_text(const struct fy_cz_image *c, const char *name, char **ret,
+	  struct fy_error *err)
+{
+	return fy_cz_read_text(c, name, FY_CZ_TEXT_MAX, ret, NULL, err);
 }
 
 /* Whether a list file has a line that is neither empty nor a comment. */
@@ -85,8 +90,9 @@ has_lines(const struct fy_cz_image *c, const char *name, bool *ret,
 
 /* --- what is not read --------------------------------------------------------- */
 
-static int
-refuse(const struct fy_cz_image *c, const char *what, struct fy_error *err)
+int
+fy_cz_refuse(const struct fy_cz_image *c, const char *what,
+	     struct fy_error *err)
 {
 	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 			    "'%s': %s: not read yet; restore it with "
@@ -97,24 +103,21 @@ refuse(const struct fy_cz_image *c, const char *what, struct fy_error *err)
 static int
 check_supported(const struct fy_cz_image *c, struct fy_error *err)
 {
-	bool lvm, luks;
+	bool luks;
 
 	if (has(c, "ecryptfs.info") || has(c, "gocryptfs.info"))
-		return refuse(c, "the image is encrypted", err);
+		return fy_cz_refuse(c, "the image is encrypted", err);
 	if (has(c, "THIS_IMAGE_DIR_IS_BROKEN.txt"))
 		return fy_error_set(err, FY_E_CORRUPT, 0,
 				    "'%s': Clonezilla has marked the image as "
 				    "broken",
 				    c->dir);
 	if (has(c, "MD-config.env") || has(c, "dmraid.table"))
-		return refuse(c, "the disk is part of a RAID", err);
-	if (has_lines(c, "lvm_vg_dev.list", &lvm, err) == -1 ||
-	    has_lines(c, "luks-dev.list", &luks, err) == -1)
+		return fy_cz_refuse(c, "the disk is part of a RAID", err);
+	if (has_lines(c, "luks-dev.list", &luks, err) == -1)
 		return -1;
-	if (lvm)
-		return refuse(c, "the image has LVM volumes", err);
 	if (luks)
-		return refuse(c, "the image has LUKS volumes", err);
+		return fy_cz_refuse(c, "the image has LUKS volumes", err);
 	return 0;
 }
 
@@ -235,13 +238,13 @@ read_parted(struct fy_cz_image *c, struct fy_error *err)
 		sector = 0;
 	c->gpt = strstr(text, "Partition Table: gpt") != NULL;
 	if (!c->gpt && strstr(text, "Partition Table: msdos") == NULL)
-		return refuse(c,
-			      "a partition table that is neither GPT nor "
-			      "MBR",
-			      err);
+		return fy_cz_refuse(c,
+				    "a partition table that is neither GPT nor "
+				    "MBR",
+				    err);
 	if (sector != 512)
-		return refuse(c, "a disk with sectors of other than 512 bytes",
-			      err);
+		return fy_cz_refuse(
+			c, "a disk with sectors of other than 512 bytes", err);
 	if (sectors == 0 || sectors > MAX_BYTES / sector)
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "%s/%s tells a senseless size", c->dir,
@@ -413,11 +416,17 @@ classify(const struct fy_cz_image *c, struct fy_cz_part *p, const char *name,
 	if (strstr(rest, "-img") == NULL)
 		return 0;
 	if (strncmp(rest, "ntfs-img", 8) == 0)
-		return refuse(c, "a partition was saved by ntfsclone", err);
+		return fy_cz_refuse(c, "a partition was saved by ntfsclone",
+				    err);
 	if (strncmp(rest, "dd-", 3) == 0)
 		kind = FY_CZ_RAW;
 	if (strstr(rest, ".info") != NULL)
 		return 0;
+	if (p->kind == FY_CZ_PV)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "'%s' has an image of %s ('%s'), which is "
+				    "a PV of LVM",
+				    c->dir, p->name, name);
 	if (p->file != NULL && strcmp(p->file, name) == 0)
 		return 0;
 	if (p->file != NULL)
@@ -427,6 +436,30 @@ classify(const struct fy_cz_image *c, struct fy_cz_part *p, const char *name,
 	p->file = strdup(name);
 	p->kind = kind;
 	return p->file == NULL ? fy_error_nomem(err) : 0;
+}
+
+/* Of an LV: names of groups and LVs may have dots, so the rest must be known. */
+static int
+look_at_lvs(struct fy_cz_image *c, char *name, struct fy_error *err)
+{
+	size_t i, n;
+
+	for (i = 0; i < c->lvm.n_lvs; i++) {
+		struct fy_cz_part *p = &c->lvm.lvs[i].part;
+
+		n = strlen(p->name);
+		if (strncmp(name, p->name, n) != 0 || name[n] != '.')
+			continue;
+		if (strcmp(name + n, ".aa") == 0 ||
+		    strcmp(name + n, ".000") == 0)
+			return fy_cz_refuse(c, "an LV was saved by partimage",
+					    err);
+		if (fy_cz_lvm_is_image(name + n + 1))
+			return first_piece(name)
+				       ? classify(c, p, name, name + n + 1, err)
+				       : 0;
+	}
+	return 0;
 }
 
 static int
@@ -444,13 +477,13 @@ look_at_file(struct fy_cz_image *c, const char *entry, struct fy_error *err)
 			continue;
 		if (strcmp(name + n, ".aa") == 0 ||
 		    strcmp(name + n, ".000") == 0)
-			return refuse(c, "a partition was saved by partimage",
-				      err);
+			return fy_cz_refuse(
+				c, "a partition was saved by partimage", err);
 		if (!first_piece(name))
 			return 0;
 		return classify(c, p, name, name + n + 1, err);
 	}
-	return 0;
+	return look_at_lvs(c, name, err);
 }
 
 static int
@@ -487,15 +520,16 @@ quoted(const char *text, const char *key, char *ret, size_t size)
 		snprintf(ret, size, "%.*s", (int)(end - p), p);
 }
 
-static int
-read_swap(struct fy_cz_image *c, struct fy_cz_part *p, struct fy_error *err)
+int
+fy_cz_read_swap(struct fy_cz_image *c, struct fy_cz_part *p,
+		struct fy_error *err)
 {
 	fy_autofree char *name = fy_format(err, "swappt-%s.info", p->name);
 	fy_autofree char *text = NULL;
 
 	if (name == NULL || read_text(c, name, &text, err) == -1)
 		return -1;
-	if (text == NULL || p->file != NULL)
+	if (text == NULL || p->file != NULL || p->kind == FY_CZ_PV)
 		return 0;
 	p->kind = FY_CZ_SWAP;
 	quoted(text, "UUID=", p->uuid, sizeof(p->uuid));
@@ -524,7 +558,7 @@ read_parts(struct fy_cz_image *c, struct fy_error *err)
 			if (strcmp(c->parts[i].name, word) == 0)
 				c->parts[i].listed = true;
 	for (i = 0; i < c->n_parts; i++) {
-		if (read_swap(c, &c->parts[i], err) == -1)
+		if (fy_cz_read_swap(c, &c->parts[i], err) == -1)
 			return -1;
 		if (c->parts[i].listed && c->parts[i].kind == FY_CZ_NOTHING)
 			return fy_error_set(err, FY_E_FORMAT, 0,
@@ -567,7 +601,9 @@ fy_cz_open(const char *path, const char *disk, struct fy_cz_image **ret,
 				    path);
 	if (check_supported(c, err) == -1 || choose_disk(c, disk, err) == -1 ||
 	    read_parted(c, err) == -1 || read_table(c, err) == -1 ||
-	    find_files(c, err) == -1 || read_parts(c, err) == -1)
+	    fy_cz_lvm_open(c, disk != NULL, err) == -1 ||
+	    find_files(c, err) == -1 || read_parts(c, err) == -1 ||
+	    fy_cz_lvm_check(c, err) == -1)
 		return -1;
 	*ret = fy_steal_ptr(&c);
 	return 0;
@@ -583,6 +619,7 @@ fy_cz_close(struct fy_cz_image *c)
 	for (i = 0; i < c->n_parts; i++)
 		free(c->parts[i].file);
 	free(c->parts);
+	fy_cz_lvm_release(&c->lvm);
 	free(c->dir);
 	if (c->dirfd > 0)
 		close(c->dirfd);

@@ -2,7 +2,8 @@
 /*
  * A disk put together from a Clonezilla image, from front to back: table and
  * boot records, what lay between them and the first partition, each partition,
- * the second GPT.  A partition that the image has nothing of stays as the target
+ * the second GPT; then what lies in LVM's LVs, each through a view of the disk.  A
+ * partition that the image has nothing of stays as the target
  * has it, and is named.
  */
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "partclone/clonezilla.h"
+#include "partclone/lvm.h"
 #include "partclone/restore.h"
 
 #define PIECE_BYTES (1u << 20)
@@ -154,6 +156,60 @@ make_swap(struct assembly *a, const struct fy_cz_part *p, struct fy_error *err)
 	return fy_target_write(a->t, page, sizeof(page), p->start, err);
 }
 
+/* --- LVM ------------------------------------------------------------------------- */
+
+#define TAIL_BYTES (128u << 10)
+
+/* Zeros on a device, where something else may have left what LVM or the kernel
+ * would take for a sign. */
+static int
+wipe(struct assembly *a, uint64_t from, uint64_t to, struct fy_error *err)
+{
+	fy_autofree unsigned char *zeros = NULL;
+	size_t n;
+
+	if (fy_target_is_new(a->t) || from >= to)
+		return 0;
+	zeros = calloc(1, PIECE_BYTES);
+	if (zeros == NULL)
+		return fy_error_nomem(err);
+	for (; from < to; from += n) {
+		n = (size_t)fy_min_u64(to - from, PIECE_BYTES);
+		if (fy_stop_check(a->o->stop, err) == -1 ||
+		    fy_target_write(a->t, zeros, n, from, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+make_pv(struct assembly *a, const struct fy_cz_part *part, struct fy_error *err)
+{
+	const struct fy_cz_lvm *l = &a->c->lvm;
+	const struct fy_cz_pv *p = l->pvs;
+	fy_autofree unsigned char *head = NULL;
+	struct fy_lvm_head h;
+	uint64_t end, tail;
+	size_t len;
+
+	while (p->start != part->start) /* there is one for each such part */
+		p++;
+	h = (struct fy_lvm_head){ .id = p->id,
+				  .device_bytes = p->length,
+				  .data_start = p->data_start,
+				  .text = l->vgs[p->vg].text,
+				  .text_len = l->vgs[p->vg].text_len };
+	end = p->start + p->length;
+	tail = fy_min_u64(p->length, TAIL_BYTES);
+	if (fy_lvm_head_make(&h, &head, &len, err) == -1 ||
+	    wipe(a, p->start, p->start + fy_lvm_head_end(p->data_start), err) ==
+		    -1 ||
+	    wipe(a, end - tail, end, err) == -1)
+		return -1;
+	a->result->used_bytes += len;
+	return fy_target_write(a->t, head, len, p->start, err);
+}
+
 static int
 restore_part(struct assembly *a, const struct fy_cz_part *p,
 	     struct fy_error *err)
@@ -168,6 +224,8 @@ restore_part(struct assembly *a, const struct fy_cz_part *p,
 	}
 	if (p->kind == FY_CZ_SWAP)
 		return make_swap(a, p, err);
+	if (p->kind == FY_CZ_PV)
+		return make_pv(a, p, err);
 	path = path_of(a->c, p->file, err);
 	if (path == NULL || fy_unpack_open(path, &in, err) == -1)
 		return -1;
@@ -264,6 +322,48 @@ restore_piece(struct assembly *a, const struct piece *p, struct fy_error *err)
 	return 0;
 }
 
+/* An LV of bytes must have all of them. */
+static int
+check_whole(const struct fy_cz_lv *lv, uint64_t had, struct fy_error *err)
+{
+	if (lv->part.kind != FY_CZ_RAW || had == lv->part.length)
+		return 0;
+	return fy_error_set(err, FY_E_FORMAT, 0,
+			    "the image has %" PRIu64 " bytes, the LV %" PRIu64,
+			    had, lv->part.length);
+}
+
+/* After the PVs. */
+static int
+restore_lvs(struct assembly *a, struct fy_error *err)
+{
+	struct fy_target *disk = a->t;
+	const struct fy_cz_lv *lv;
+	uint64_t before;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < a->c->lvm.n_lvs; i++) {
+		FY_AUTO(target) struct fy_target *view = NULL;
+
+		lv = &a->c->lvm.lvs[i];
+		before = a->result->used_bytes;
+		r = fy_target_view(disk, lv->pieces, lv->n_pieces,
+				   lv->part.name, &view, err);
+		if (r == 0) {
+			a->t = view;
+			r = restore_part(a, &lv->part, err);
+			a->t = disk;
+		}
+		if (r == 0)
+			r = check_whole(lv, a->result->used_bytes - before,
+					err);
+		if (r == -1)
+			fy_error_prefix(err, "LV %s", lv->part.name);
+	}
+	return r;
+}
+
 int
 fy_cz_restore(const struct fy_used_options *o, const struct fy_cz_image *c,
 	      struct fy_target *t, struct fy_progress *progress,
@@ -279,6 +379,12 @@ fy_cz_restore(const struct fy_used_options *o, const struct fy_cz_image *c,
 	int r = 0;
 
 	result->disk_bytes = c->bytes;
+	if (c->lvm.n_lvs > 0 && fy_target_is_stream(t))
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "'%s' has LVM volumes, which are not "
+				    "written in order: restore it to a file or "
+				    "a device",
+				    c->dir);
 	if (fy_cz_table_make(c, fy_target_bytes(t), &table, err) == -1)
 		return -1;
 	fy_progress_phase(progress, "restore", 0);
@@ -287,6 +393,8 @@ fy_cz_restore(const struct fy_used_options *o, const struct fy_cz_image *c,
 		r = -1;
 	for (i = 0; r == 0 && i < n; i++)
 		r = restore_piece(&a, &list[i], err);
+	if (r == 0)
+		r = restore_lvs(&a, err);
 	fy_cz_table_release(&table);
 	*ret_damage = a.damage;
 	return r;
@@ -294,8 +402,10 @@ fy_cz_restore(const struct fy_used_options *o, const struct fy_cz_image *c,
 
 /* --- checking -------------------------------------------------------------------- */
 
+/* 'all': bytes that are kept as they are must be as many as it has. */
 static int
-check_part(struct assembly *a, const struct fy_cz_part *p, struct fy_error *err)
+check_part(struct assembly *a, const struct fy_cz_part *p, bool all,
+	   struct fy_error *err)
 {
 	FY_AUTO(ptcl_reader) struct fy_ptcl_reader *r = NULL;
 	FY_AUTO(unpack) struct fy_unpack *in = NULL;
@@ -332,6 +442,9 @@ check_part(struct assembly *a, const struct fy_cz_part *p, struct fy_error *err)
 	if (status == 0 && total > p->length)
 		return fy_error_set(err, FY_E_CORRUPT, 0,
 				    "%s is larger than its partition", path);
+	if (status == 0 && all && p->kind == FY_CZ_RAW && total != p->length)
+		return fy_error_set(err, FY_E_CORRUPT, 0,
+				    "%s is shorter than its LV", path);
 	return status;
 }
 
@@ -353,8 +466,13 @@ fy_cz_check(const struct fy_used_options *o, const struct fy_cz_image *c,
 	fy_progress_phase(progress, "check", 0);
 	for (i = 0; i < c->n_parts; i++)
 		if (c->parts[i].file != NULL &&
-		    check_part(&a, &c->parts[i], err) == -1)
+		    check_part(&a, &c->parts[i], false, err) == -1)
 			return fy_error_prefix(err, "%s", c->parts[i].name);
+	for (i = 0; i < c->lvm.n_lvs; i++)
+		if (c->lvm.lvs[i].part.file != NULL &&
+		    check_part(&a, &c->lvm.lvs[i].part, true, err) == -1)
+			return fy_error_prefix(err, "LV %s",
+					       c->lvm.lvs[i].part.name);
 	return a.damage == 0 ? 0
 			     : fy_error_set(err, FY_E_CORRUPT, 0,
 					    "%s is damaged: %" PRIu64

@@ -20,10 +20,13 @@ enum fy_cz_kind {
 	FY_CZ_PARTCLONE,
 	FY_CZ_RAW,  /* the bytes themselves, packed */
 	FY_CZ_SWAP, /* uuid and label only */
+	FY_CZ_PV,   /* of LVM: its group's LVs have the data */
 };
 
+#define FY_CZ_NAME 256
+
 struct fy_cz_part {
-	char name[64]; /* "sda1" */
+	char name[FY_CZ_NAME]; /* "sda1"; of an LV "VG-LV" */
 	unsigned number;
 	uint64_t start, length; /* bytes on the disk */
 	uint8_t mbr_type;
@@ -35,6 +38,35 @@ struct fy_cz_part {
 	char label[64]; /* of a swap */
 };
 
+/* LVM on the disk. */
+struct fy_cz_vg {
+	char name[128];
+	char *text; /* of its metadata, as a PV has it */
+	size_t text_len;
+};
+struct fy_cz_pv {
+	uint64_t start, length; /* of the partition, bytes on the disk */
+	uint64_t data_start;	/* in it, of the extents */
+	char id[33];
+	size_t vg;
+};
+struct fy_cz_lv {
+	struct fy_cz_part part; /* 'start' is 0: it is restored into a view */
+	size_t vg;
+	char lv[128];			/* its name */
+	bool listed, swap;		/* in lvm_logv.list; as a swap there */
+	struct fy_target_piece *pieces; /* of the disk */
+	size_t n_pieces;
+};
+struct fy_cz_lvm {
+	struct fy_cz_vg *vgs;
+	size_t n_vgs;
+	struct fy_cz_pv *pvs;
+	size_t n_pvs;
+	struct fy_cz_lv *lvs;
+	size_t n_lvs;
+};
+
 struct fy_cz_image {
 	char *dir;
 	int dirfd;
@@ -44,6 +76,7 @@ struct fy_cz_image {
 	uint64_t bytes;		  /* of the disk */
 	struct fy_cz_part *parts; /* by number */
 	size_t n_parts;
+	struct fy_cz_lvm lvm;
 };
 
 /* Whether 'path' is a directory with such an image. */
@@ -52,7 +85,8 @@ bool fy_cz_is_image(const char *path);
 /*
  * Read what the directory says.  'disk' (may be NULL when there is one) names
  * the disk.  FY_E_FORMAT: files are missing or contradict each other;
- * FY_E_UNSUPPORTED, naming it: LVM, LUKS, md, encryption, other engines.
+ * FY_E_UNSUPPORTED, naming it: LVM that is not linear or striped or has PVs on
+ * several disks, LUKS, md, encryption, other engines.
  */
 int fy_cz_open(const char *path, const char *disk, struct fy_cz_image **ret,
 	       struct fy_error *err);

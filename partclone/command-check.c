@@ -250,11 +250,12 @@ print_info(const struct fy_ptcl_header *h, uint64_t used, const char *packed,
 	return 0;
 }
 
+static const char *const kind_names[] = { "nothing", "partclone", "raw", "swap",
+					  "lvm" };
+
 static json_t *
 parts_json(const struct fy_cz_image *c)
 {
-	static const char *const kinds[] = { "nothing", "partclone", "raw",
-					     "swap" };
 	json_t *list = json_array();
 	size_t i;
 
@@ -267,8 +268,27 @@ parts_json(const struct fy_cz_image *c)
 				  p->name, "number", (int)p->number, "start",
 				  (json_int_t)p->start, "length",
 				  (json_int_t)p->length, "extended",
-				  p->extended, "kind", kinds[p->kind], "file",
-				  p->file));
+				  p->extended, "kind", kind_names[p->kind],
+				  "file", p->file));
+	}
+	return list;
+}
+
+static json_t *
+lvs_json(const struct fy_cz_image *c)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < c->lvm.n_lvs; i++) {
+		const struct fy_cz_lv *lv = &c->lvm.lvs[i];
+
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:I,s:s,s:s*}", "group",
+					c->lvm.vgs[lv->vg].name, "name", lv->lv,
+					"length", (json_int_t)lv->part.length,
+					"kind", kind_names[lv->part.kind],
+					"file", lv->part.file));
 	}
 	return list;
 }
@@ -277,7 +297,7 @@ static void
 print_disk(const struct fy_cz_image *c)
 {
 	static const char *const kinds[] = { "nothing", "partclone image",
-					     "bytes", "swap" };
+					     "bytes", "swap", "PV of LVM" };
 	char size[32];
 	size_t i;
 
@@ -291,6 +311,13 @@ print_disk(const struct fy_cz_image *c)
 		       c->parts[i].extended ? "extended"
 					    : kinds[c->parts[i].kind]);
 	}
+	for (i = 0; i < c->lvm.n_lvs; i++) {
+		const struct fy_cz_lv *lv = &c->lvm.lvs[i];
+
+		fy_format_bytes(lv->part.length, size, sizeof(size));
+		printf("%s/%s %*s  %s\n", c->lvm.vgs[lv->vg].name, lv->lv, 10,
+		       size, kinds[lv->part.kind]);
+	}
 }
 
 static int
@@ -302,12 +329,13 @@ info_disk(const struct fy_used_options *o, const char *image,
 	if (fy_cz_open(image, o->only, &c, err) == -1)
 		return -1;
 	if (o->json)
-		return write_json(json_pack("{s:s,s:s,s:s,s:I,s:o}", "format",
-					    "clonezilla", "disk", c->disk,
-					    "table", c->gpt ? "gpt" : "mbr",
-					    "disk_bytes", (json_int_t)c->bytes,
-					    "parts", parts_json(c)),
-				  err);
+		return write_json(
+			json_pack("{s:s,s:s,s:s,s:I,s:o,s:o}", "format",
+				  "clonezilla", "disk", c->disk, "table",
+				  c->gpt ? "gpt" : "mbr", "disk_bytes",
+				  (json_int_t)c->bytes, "parts", parts_json(c),
+				  "logical_volumes", lvs_json(c)),
+			err);
 	print_disk(c);
 	if (fflush(stdout) != 0)
 		return fy_error_set(err, FY_E_IO, errno, "cannot write");

@@ -46,6 +46,31 @@ bool fy_lvm_text_head(const struct fy_lvm_text *t,
 		      const struct fy_lvm_item **ret_group, const char **ret_id,
 		      uint64_t *ret_seqno);
 
+/* --- writing a PV --------------------------------------------------------- */
+
+/* The text for a metadata area out of a vgcfgbackup's file: the group's section
+ * as it stands there.  '*ret' is malloc'd; '*ret_len' counts the NUL at its
+ * end, as LVM does.  FY_E_FORMAT. */
+int fy_lvm_text_from_backup(const char *backup, size_t len, char **ret,
+			    size_t *ret_len, struct fy_error *err);
+
+struct fy_lvm_head {
+	const char *id;	       /* FY_LVM_ID letters */
+	uint64_t device_bytes; /* of the PV */
+	uint64_t data_start;   /* of its extents, bytes */
+	const char *text;
+	size_t text_len;
+};
+
+/* Where the metadata area ends: it fills what lies before the extents. */
+uint64_t fy_lvm_head_end(uint64_t data_start);
+/* FY_E_UNSUPPORTED: the text has no room there. */
+int fy_lvm_head_check(const struct fy_lvm_head *h, struct fy_error *err);
+/* The PV's first bytes (malloc'd): label, header of the area, text.  What lies
+ * behind them up to fy_lvm_head_end is zeros. */
+int fy_lvm_head_make(const struct fy_lvm_head *h, unsigned char **ret,
+		     size_t *ret_len, struct fy_error *err);
+
 /* --- a volume group ------------------------------------------------------- */
 
 enum fy_lvm_kind {

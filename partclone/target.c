@@ -22,7 +22,7 @@
 #define BUFFER_ALIGN 4096u
 #define LOOK_BYTES   (1u << 20)
 
-enum kind { TARGET_DEVICE, TARGET_FILE, TARGET_STREAM };
+enum kind { TARGET_DEVICE, TARGET_FILE, TARGET_STREAM, TARGET_VIEW };
 
 struct fy_target {
 	enum kind kind;
@@ -34,6 +34,10 @@ struct fy_target {
 	unsigned char *buffer;
 	size_t have;	     /* in the buffer */
 	uint64_t have_begin; /* its place */
+	/* A view: nothing of the above but path and bytes. */
+	struct fy_target *of;
+	const struct fy_target_piece *pieces;
+	size_t n_pieces;
 };
 
 /* --- devices -------------------------------------------------------------------- */
@@ -173,6 +177,104 @@ fy_target_free(struct fy_target *t)
 	free(t);
 }
 
+/* --- views ---------------------------------------------------------------------- */
+
+int
+fy_target_view(struct fy_target *of, const struct fy_target_piece *pieces,
+	       size_t n, const char *name, struct fy_target **ret,
+	       struct fy_error *err)
+{
+	FY_AUTO(target) struct fy_target *t = calloc(1, sizeof(*t));
+	size_t i;
+
+	if (t == NULL)
+		return fy_error_nomem(err);
+	t->kind = TARGET_VIEW;
+	t->fd = -1;
+	t->of = of;
+	t->pieces = pieces;
+	t->n_pieces = n;
+	t->path = strdup(name);
+	if (t->path == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < n; i++) {
+		const struct fy_target_piece *p = &pieces[i];
+
+		if (p->start != t->bytes || p->length == 0 || p->n_areas == 0 ||
+		    (p->n_areas > 1 && p->stripe_bytes == 0) ||
+		    !fy_add_u64(p->start, p->length, &t->bytes))
+			return fy_error_set(err, FY_E_FORMAT, 0,
+					    "the pieces of '%s' make no sense",
+					    name);
+	}
+	*ret = fy_steal_ptr(&t);
+	return 0;
+}
+
+/* Where 'offset' lies, and how many bytes follow it there. */
+static uint64_t
+locate(const struct fy_target *t, uint64_t offset, uint64_t *ret_run)
+{
+	size_t low = 0, high = t->n_pieces, middle;
+	const struct fy_target_piece *p;
+	uint64_t in, stripe;
+
+	while (high - low > 1) {
+		middle = low + (high - low) / 2;
+		if (t->pieces[middle].start <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	p = &t->pieces[low];
+	in = offset - p->start;
+	*ret_run = p->length - in;
+	if (p->n_areas == 1)
+		return p->areas[0] + in;
+	stripe = in / p->stripe_bytes;
+	*ret_run = fy_min_u64(*ret_run, p->stripe_bytes - in % p->stripe_bytes);
+	return p->areas[stripe % p->n_areas] +
+	       stripe / p->n_areas * p->stripe_bytes + in % p->stripe_bytes;
+}
+
+/* 'len' bytes from 'offset' on are inside. */
+static int
+view_write(struct fy_target *t, const unsigned char *from, size_t len,
+	   uint64_t offset, struct fy_error *err)
+{
+	uint64_t at, run;
+	size_t n;
+
+	for (; len > 0; from += n, offset += n, len -= n) {
+		at = locate(t, offset, &run);
+		n = (size_t)fy_min_u64(len, run);
+		if (fy_target_write(t->of, from, n, at, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+view_read(struct fy_target *t, unsigned char *to, size_t len, uint64_t offset,
+	  struct fy_error *err)
+{
+	uint64_t at, run;
+	size_t n;
+
+	if (offset > t->bytes || len > t->bytes - offset)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "%zu bytes at byte %" PRIu64
+				    " lie outside of '%s'",
+				    len, offset, t->path);
+	for (; len > 0; to += n, offset += n, len -= n) {
+		at = locate(t, offset, &run);
+		n = (size_t)fy_min_u64(len, run);
+		if (fy_target_read(t->of, to, n, at, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* --- writing --------------------------------------------------------------------- */
 
 /* A stream's zeros up to 'offset'. */
@@ -229,6 +331,8 @@ fy_target_write(struct fy_target *t, const void *buf, size_t len,
 				    "%zu bytes at byte %" PRIu64
 				    " lie outside of '%s'",
 				    len, offset, t->path);
+	if (t->kind == TARGET_VIEW)
+		return view_write(t, from, len, offset, err);
 	if (t->have > 0 && offset != t->have_begin + t->have &&
 	    flush(t, err) == -1)
 		return -1;
@@ -254,6 +358,8 @@ fy_target_write(struct fy_target *t, const void *buf, size_t len,
 int
 fy_target_sync(struct fy_target *t, struct fy_error *err)
 {
+	if (t->kind == TARGET_VIEW)
+		return fy_target_sync(t->of, err);
 	if (flush(t, err) == -1)
 		return -1;
 	if (t->kind == TARGET_STREAM)
@@ -268,6 +374,8 @@ int
 fy_target_read(struct fy_target *t, void *buf, size_t len, uint64_t offset,
 	       struct fy_error *err)
 {
+	if (t->kind == TARGET_VIEW)
+		return view_read(t, buf, len, offset, err);
 	if (t->kind == TARGET_STREAM)
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "standard output can't be read back");
@@ -293,7 +401,14 @@ fy_target_bytes(const struct fy_target *t)
 bool
 fy_target_is_new(const struct fy_target *t)
 {
-	return t->kind != TARGET_DEVICE;
+	return t->kind == TARGET_VIEW ? fy_target_is_new(t->of)
+				      : t->kind != TARGET_DEVICE;
+}
+
+bool
+fy_target_is_stream(const struct fy_target *t)
+{
+	return t->kind == TARGET_STREAM;
 }
 
 bool

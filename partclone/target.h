@@ -33,6 +33,26 @@ int fy_target_open(const char *path, uint64_t bytes, bool overwrite,
 void fy_target_free(struct fy_target *t);
 FY_DEFINE_AUTO(target, struct fy_target, fy_target_free)
 
+/*
+ * A run of bytes of a view.  One area: its bytes follow each other there.
+ * Several: they are dealt out in turn, 'stripe_bytes' at a time.
+ */
+struct fy_target_piece {
+	uint64_t start, length; /* in the view */
+	const uint64_t *areas;	/* offsets in what is viewed */
+	unsigned n_areas;
+	uint64_t stripe_bytes;
+};
+
+/*
+ * A target whose bytes lie in pieces of another one, 'of': in order, without
+ * gaps from 0 on; pieces and 'of' are borrowed.  It is written and read like
+ * any, but not finished.  FY_E_FORMAT: the pieces make no sense.
+ */
+int fy_target_view(struct fy_target *of, const struct fy_target_piece *pieces,
+		   size_t n, const char *name, struct fy_target **ret,
+		   struct fy_error *err);
+
 /* Small writes that follow each other are put together. */
 int fy_target_write(struct fy_target *t, const void *buf, size_t len,
 		    uint64_t offset, struct fy_error *err);
@@ -49,6 +69,8 @@ int fy_target_finish(struct fy_target *t, struct fy_error *err);
 uint64_t fy_target_bytes(const struct fy_target *t);
 /* Whether what is not written is zeros: not on a device. */
 bool fy_target_is_new(const struct fy_target *t);
+/* Whether writes must be in order. */
+bool fy_target_is_stream(const struct fy_target *t);
 
 /* The kernel reads the partition table of a disk anew: false when it could
  * not.  After finish. */
