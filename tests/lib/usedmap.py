@@ -11,6 +11,9 @@
                  ntfsclone:FILE an image of ntfsclone -s
                  start OFFSET of the volume on the disk: REFERENCE@OFFSET
   usedmap.py copy JSON SOURCE TARGET     the used extents into a file of 0xA5
+  usedmap.py carried JSON SOURCE IMAGE   a raw image has the used extents' bytes
+                                         and, farther than 64 KiB from them,
+                                         nothing but zeros
   usedmap.py table JSON SFDISK-JSON      the partitions are sfdisk's
   usedmap.py age SEED DIR FULL           files and a debugfs script: make, cut,
                                          remove; FULL in percent of FREE blocks
@@ -171,6 +174,32 @@ def copy(argv):
                 n -= len(piece)
 
 
+def carried(argv):
+    m, piece = load(argv[0]), 1 << 20
+    with open(argv[1], "rb") as source, open(argv[2], "rb") as image:
+        if os.fstat(image.fileno()).st_size != m["disk_bytes"]:
+            sys.exit("the image has another size")
+        for a, n in m["extents"]:
+            for at in range(a, a + n, piece):
+                source.seek(at)
+                image.seek(at)
+                count = min(piece, a + n - at)
+                data = source.read(count)
+                if len(data) != count or image.read(count) != data:
+                    sys.exit("the image differs within %d bytes at %d"
+                             % (count, at))
+        block = 65536
+        near = merge([a // block * block, -(-(a + n) // block) * block]
+                     for a, n in m["extents"])
+        for a, b in subtract([[0, m["disk_bytes"]]], near):
+            for at in range(a, b, piece):
+                image.seek(at)
+                if image.read(min(piece, b - at)).strip(b"\0"):
+                    sys.exit("unused bytes were carried, behind %d" % at)
+    print("%d bytes carried in %d extents" % (m["used_bytes"],
+                                              len(m["extents"])))
+
+
 def table(argv):
     m, t = load(argv[0]), load(argv[1])["partitiontable"]
     sector = t.get("sectorsize", 512)
@@ -240,5 +269,6 @@ def age(argv):
 
 
 if __name__ == "__main__":
-    actions = {"compare": compare, "copy": copy, "table": table, "age": age}
+    actions = {"compare": compare, "copy": copy, "carried": carried,
+               "table": table, "age": age}
     actions[sys.argv[1]](sys.argv[2:])
