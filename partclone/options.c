@@ -8,11 +8,35 @@
 
 #define AT(member) offsetof(struct fy_used_options, member)
 
+/* Rows that several commands have. */
+#define JSON(text)                                                             \
+	{                                                                      \
+		.name = "json", .type = FY_OPT_FLAG, .offset = AT(json),       \
+		.help = (text)                                                 \
+	}
+#define ONLY_DISK                                                              \
+	{                                                                      \
+		.name = "only", .type = FY_OPT_STRING, .offset = AT(only),     \
+		.value = "DISK",                                               \
+		.help = "the disk (sda) of a Clonezilla image that has "       \
+			"several"                                              \
+	}
+#define QUIET                                                                  \
+	{                                                                      \
+		.name = "quiet", .type = FY_OPT_FLAG, .offset = AT(quiet),     \
+		.help = "no summary at the end"                                \
+	}
+#define PROGRESS                                                               \
+	{                                                                      \
+		.name = "progress", .type = FY_OPT_CHOICE,                     \
+		.offset = AT(progress), .value = "MODE",                       \
+		.choices = fy_progress_choices,                                \
+		.help = "show progress on standard error: auto (a bar on a "   \
+			"terminal), bar, json or none"                         \
+	}
+
 const struct fy_option fy_used_map_table[] = {
-	{ .name = "json",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(json),
-	  .help = "print one JSON object" },
+	JSON("print one JSON object"),
 	{ .name = "ddrescue",
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(ddrescue),
@@ -112,30 +136,14 @@ const struct fy_option fy_used_save_table[] = {
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(force),
 	  .help = "replace an image that is there" },
-	{ .name = "json",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(json),
-	  .help = "print one JSON object at the end" },
-	{ .name = "quiet",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(quiet),
-	  .help = "no summary at the end" },
-	{ .name = "progress",
-	  .type = FY_OPT_CHOICE,
-	  .offset = AT(progress),
-	  .value = "MODE",
-	  .choices = fy_progress_choices,
-	  .help = "show progress on standard error: auto (a bar on a "
-		  "terminal), bar, json or none" },
+	JSON("print one JSON object at the end"),
+	QUIET,
+	PROGRESS,
 	{ .name = NULL },
 };
 
 const struct fy_option fy_used_restore_table[] = {
-	{ .name = "only",
-	  .type = FY_OPT_STRING,
-	  .offset = AT(only),
-	  .value = "DISK",
-	  .help = "the disk (sda) of a Clonezilla image that has several" },
+	ONLY_DISK,
 	{ .name = "verify",
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(verify),
@@ -149,57 +157,19 @@ const struct fy_option fy_used_restore_table[] = {
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(force),
 	  .help = "overwrite a target that is not empty" },
-	{ .name = "json",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(json),
-	  .help = "print one JSON object at the end" },
-	{ .name = "quiet",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(quiet),
-	  .help = "no summary at the end" },
-	{ .name = "progress",
-	  .type = FY_OPT_CHOICE,
-	  .offset = AT(progress),
-	  .value = "MODE",
-	  .choices = fy_progress_choices,
-	  .help = "show progress on standard error: auto (a bar on a "
-		  "terminal), bar, json or none" },
+	JSON("print one JSON object at the end"),
+	QUIET,
+	PROGRESS,
 	{ .name = NULL },
 };
 
 const struct fy_option fy_used_check_table[] = {
-	{ .name = "only",
-	  .type = FY_OPT_STRING,
-	  .offset = AT(only),
-	  .value = "DISK",
-	  .help = "the disk (sda) of a Clonezilla image that has several" },
-	{ .name = "json",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(json),
-	  .help = "print one JSON object" },
-	{ .name = "quiet",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(quiet),
-	  .help = "no summary at the end" },
-	{ .name = "progress",
-	  .type = FY_OPT_CHOICE,
-	  .offset = AT(progress),
-	  .value = "MODE",
-	  .choices = fy_progress_choices,
-	  .help = "show progress on standard error: auto (a bar on a "
-		  "terminal), bar, json or none" },
+	ONLY_DISK,	  JSON("print one JSON object"), QUIET, PROGRESS,
 	{ .name = NULL },
 };
 
 const struct fy_option fy_used_info_table[] = {
-	{ .name = "only",
-	  .type = FY_OPT_STRING,
-	  .offset = AT(only),
-	  .value = "DISK",
-	  .help = "the disk (sda) of a Clonezilla image that has several" },
-	{ .name = "json",
-	  .type = FY_OPT_FLAG,
-	  .offset = AT(json),
-	  .help = "print one JSON object" },
+	ONLY_DISK,
+	JSON("print one JSON object"),
 	{ .name = NULL },
 };
