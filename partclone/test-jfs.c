@@ -5,7 +5,7 @@
  * marks, damage, and numbers that lie.
  */
 #include "partclone/filesystem.h"
-#include "partclone/test-image.h"
+#include "partclone/test-driver.h"
 
 #define BLOCK	   4096ull
 #define DMAP	   8192u
@@ -116,18 +116,6 @@ make(void)
 	return m;
 }
 
-static int
-map(const struct image *m, bool allow_dirty, struct fy_extents *used,
-    struct fy_fs_result *ret, struct fy_error *err)
-{
-	const struct fy_fs_map_options options = { .allow_dirty = allow_dirty };
-	struct fy_fs_info info;
-
-	CHECK_OK(fy_fs_identify(m->volume, &info, err), err);
-	CHECK(info.driver == &fy_fs_jfs && fy_streq(info.name, "jfs"));
-	return fy_fs_map(m->volume, &info, &options, used, ret, err);
-}
-
 /* The mapped blocks are these (first, count) pairs; what is behind them is used
  * in any case. */
 static void
@@ -149,38 +137,11 @@ expect(const struct image *m, const uint64_t *blocks, const char *note)
 		pairs[i++] = BLOCKS * BLOCK;
 		pairs[i] = (FSCK + LOG) * BLOCK;
 	}
-	CHECK_OK(map(m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_jfs, m, false, used, &result, &err), &err);
 	CHECK(!result.whole && extents_are(used, pairs));
 	CHECK(strstr(result.note, note) != NULL);
 	CHECK(result.warn == (note[0] != '\0'));
 	CHECK(result.bytes == END * BLOCK);
-}
-
-static void
-expect_whole(const struct image *m, const char *note)
-{
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK_OK(map(m, true, used, &result, &err), &err);
-	CHECK(result.whole && result.warn);
-	if (strstr(result.note, note) == NULL)
-		fprintf(stderr, "note: %s\n", result.note);
-	CHECK(strstr(result.note, note) != NULL);
-	CHECK(extents_are(used, (uint64_t[]){ 0, m->size, 0, 0 }));
-}
-
-static void
-expect_refused(const struct image *m, enum fy_error_code code, const char *say)
-{
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK(map(m, false, used, &result, &err) == -1);
-	CHECK(err.code == code && strstr(err.msg, say) != NULL);
-	CHECK(fy_extents_count(used) == 0);
 }
 
 static void
@@ -251,7 +212,7 @@ test_denied(void)
 	expect(&m, (uint64_t[]){ 0, OWN_BLOCKS, 0, 0 }, "23 blocks");
 	put_le32(&m, SUPER + 36, 0x10200900);
 	put_pxd(&m, SUPER + 48, BLOCKS - 1, 4);
-	expect_whole(&m, "outside");
+	driver_expect_whole(&fy_fs_jfs, &m, "outside");
 	image_free(&m);
 }
 
@@ -295,25 +256,25 @@ test_pieces(void)
 	       "3 blocks");
 
 	put_xad(&m, 2001 * BLOCK, 0, 5, 1000, 1); /* there is a page 5 */
-	expect_whole(&m, "extents");
+	driver_expect_whole(&fy_fs_jfs, &m, "extents");
 	put_xad(&m, 2001 * BLOCK, 0, 7, 1000, 1); /* no page 6 */
-	expect_whole(&m, "hole");
+	driver_expect_whole(&fy_fs_jfs, &m, "hole");
 	put_xad(&m, 2001 * BLOCK, 0, 6, BLOCKS, 1);
-	expect_whole(&m, "outside");
+	driver_expect_whole(&fy_fs_jfs, &m, "outside");
 	put_xad(&m, 2001 * BLOCK, 0, 6, 1000, 0);
-	expect_whole(&m, "extents");
+	driver_expect_whole(&fy_fs_jfs, &m, "extents");
 	put_xad(&m, 2001 * BLOCK, 0, 6, 1000, 1);
 	put_byte(&m, 2001 * BLOCK + 32, 8); /* allocated, but not written */
-	expect_whole(&m, "extents");
+	driver_expect_whole(&fy_fs_jfs, &m, "extents");
 	put_tree(&m, 2001 * BLOCK, 0x02, 1, 2000); /* another page's place */
-	expect_whole(&m, "tree is damaged");
+	driver_expect_whole(&fy_fs_jfs, &m, "tree is damaged");
 	put_tree(&m, 2001 * BLOCK, 0x04, 1, 2001); /* its own child */
 	put_xad(&m, 2001 * BLOCK, 0, 6, 2001, 1);
-	expect_whole(&m, "too large");
+	driver_expect_whole(&fy_fs_jfs, &m, "too large");
 	put_tree(&m, 2001 * BLOCK, 0x06, 1, 2001);
-	expect_whole(&m, "tree is damaged");
+	driver_expect_whole(&fy_fs_jfs, &m, "tree is damaged");
 	put_tree(&m, 2001 * BLOCK, 0x02, 300, 2001);
-	expect_whole(&m, "tree is damaged");
+	driver_expect_whole(&fy_fs_jfs, &m, "tree is damaged");
 	image_free(&m);
 }
 
@@ -328,14 +289,14 @@ test_broad(void)
 	put_tree(&m, ROOT, 0x85, 1, 0);
 	put_xad(&m, ROOT, 0, 0, 2003, 1);
 	put_tree(&m, 2003 * BLOCK, 0x02, 0, 2003);
-	expect_whole(&m, "hole");
+	driver_expect_whole(&fy_fs_jfs, &m, "hole");
 	put_xad(&m, ROOT, 0, 0, 2000, 1);
 	for (level = 2000; level < 2003; level++) {
 		put_tree(&m, level * BLOCK, 0x04, 254, level);
 		for (i = 0; i < 254; i++)
 			put_xad(&m, level * BLOCK, i, 0, level + 1, 1);
 	}
-	expect_whole(&m, "too large");
+	driver_expect_whole(&fy_fs_jfs, &m, "too large");
 	image_free(&m);
 }
 
@@ -345,39 +306,40 @@ test_super(void)
 	struct image m = make();
 
 	put_le32(&m, SUPER + 40, 1);
-	expect_refused(&m, FY_E_DIRTY, "fsck.jfs");
-	expect_whole(&m, "unclean");
+	driver_expect_refused(&fy_fs_jfs, &m, FY_E_DIRTY, "fsck.jfs");
+	driver_expect_whole(&fy_fs_jfs, &m, "unclean");
 	put_le32(&m, SUPER + 40, 0);
 	put_le32(&m, SUPER + 36, 0x10200100);
-	expect_refused(&m, FY_E_UNSUPPORTED, "another device");
-	expect_whole(&m, "another device");
+	driver_expect_refused(&fy_fs_jfs, &m, FY_E_UNSUPPORTED,
+			      "another device");
+	driver_expect_whole(&fy_fs_jfs, &m, "another device");
 	put_le32(&m, SUPER + 36, 0x90200900);
-	expect_whole(&m, "feature");
+	driver_expect_whole(&fy_fs_jfs, &m, "feature");
 	put_le32(&m, SUPER + 36, 0x10200900);
 	put_le32(&m, SUPER + 44, 1);
-	expect_whole(&m, "feature");
+	driver_expect_whole(&fy_fs_jfs, &m, "feature");
 	put_le32(&m, SUPER + 44, 0);
 	put_le32(&m, SUPER + 4, 3);
-	expect_whole(&m, "version");
+	driver_expect_whole(&fy_fs_jfs, &m, "version");
 	put_le32(&m, SUPER + 4, 2);
 	put_le32(&m, SUPER + 16, 1024);
-	expect_whole(&m, "4096");
+	driver_expect_whole(&fy_fs_jfs, &m, "4096");
 	put_le32(&m, SUPER + 16, 4096);
 	put_le32(&m, SUPER + 24, 513);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_jfs, &m, "superblock");
 	put_le32(&m, SUPER + 24, 512);
 	put_le64(&m, SUPER + 8, UINT64_MAX - 7);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_jfs, &m, "superblock");
 	put_le64(&m, SUPER + 8, (BLOCKS + 1) * 8);
-	expect_whole(&m, "another size");
+	driver_expect_whole(&fy_fs_jfs, &m, "another size");
 	put_le64(&m, SUPER + 8, (END + 6) * 8);
-	expect_whole(&m, "behind the end");
+	driver_expect_whole(&fy_fs_jfs, &m, "behind the end");
 	put_le64(&m, SUPER + 8, BLOCKS * 8);
 	put_pxd(&m, SUPER + 72, BLOCKS + FSCK, LOG + 6);
-	expect_whole(&m, "behind the end");
+	driver_expect_whole(&fy_fs_jfs, &m, "behind the end");
 	put_pxd(&m, SUPER + 72, BLOCKS + FSCK, LOG);
 	put_le32(&m, INODE + 8, 3);
-	expect_whole(&m, "inode");
+	driver_expect_whole(&fy_fs_jfs, &m, "inode");
 	put_le32(&m, INODE + 8, 2);
 	expect(&m, (uint64_t[]){ 0, OWN_BLOCKS, 0, 0 }, "");
 	image_free(&m);

@@ -5,7 +5,7 @@
  * numbers that lie.
  */
 #include "partclone/filesystem.h"
-#include "partclone/test-image.h"
+#include "partclone/test-driver.h"
 
 #define BLOCK	 1024u
 #define PER	 16u /* blocks of a segment */
@@ -174,18 +174,6 @@ make(void)
 	return m;
 }
 
-static int
-map(const struct image *m, bool allow_dirty, struct fy_extents *used,
-    struct fy_fs_result *ret, struct fy_error *err)
-{
-	const struct fy_fs_map_options options = { .allow_dirty = allow_dirty };
-	struct fy_fs_info info;
-
-	CHECK_OK(fy_fs_identify(m->volume, &info, err), err);
-	CHECK(info.driver == &fy_fs_nilfs2 && fy_streq(info.name, "nilfs2"));
-	return fy_fs_map(m->volume, &info, &options, used, ret, err);
-}
-
 /* The segments are these (first, count) pairs; the tail is used, too. */
 static void
 expect(const struct image *m, const uint64_t *segments, const char *note)
@@ -206,7 +194,8 @@ expect(const struct image *m, const uint64_t *segments, const char *note)
 		pairs[i] = end;
 		pairs[i + 1] = SIZE - end;
 	}
-	CHECK_OK(map(m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_nilfs2, m, false, used, &result, &err),
+		 &err);
 	if (result.whole)
 		fprintf(stderr, "note: %s\n", result.note);
 	CHECK(!result.whole && extents_are(used, pairs));
@@ -216,31 +205,16 @@ expect(const struct image *m, const uint64_t *segments, const char *note)
 }
 
 static void
-expect_whole(const struct image *m, const char *note)
-{
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK_OK(map(m, true, used, &result, &err), &err);
-	CHECK(result.whole && result.warn);
-	if (strstr(result.note, note) == NULL)
-		fprintf(stderr, "note: %s\n", result.note);
-	CHECK(strstr(result.note, note) != NULL);
-	CHECK(extents_are(used, (uint64_t[]){ 0, SIZE, 0, 0 }));
-}
-
-static void
 expect_dirty(const struct image *m, const char *say)
 {
 	struct fy_error err = { 0 };
 	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
 	struct fy_fs_result result;
 
-	CHECK(map(m, false, used, &result, &err) == -1);
+	CHECK(driver_map(&fy_fs_nilfs2, m, false, used, &result, &err) == -1);
 	CHECK(err.code == FY_E_DIRTY && strstr(err.msg, say) != NULL);
 	CHECK(fy_extents_count(used) == 0);
-	expect_whole(m, "unclean");
+	driver_expect_whole(&fy_fs_nilfs2, m, "unclean");
 }
 
 /* Of the first segment, what lies before its blocks is used in any case. */
@@ -255,7 +229,8 @@ test_first(void)
 
 	put_usage(&m, 0, 0);
 	put_counts(&m, SEGMENTS - 2);
-	CHECK_OK(map(&m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_nilfs2, &m, false, used, &result, &err),
+		 &err);
 	CHECK(!result.whole && !result.warn);
 	CHECK(extents_are(used, (uint64_t[]){ 0, 4 * BLOCK, 3 * segment,
 					      segment, 5 * segment, segment,
@@ -279,10 +254,10 @@ test_usages(void)
 	expect(&m, (uint64_t[]){ 0, 1, 3, 3, 61, 2, SEGMENTS - 1, 1, 0, 0 },
 	       "");
 	put_counts(&m, SEGMENTS - 6);
-	expect_whole(&m, "contradicts itself");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "contradicts itself");
 	put_counts(&m, SEGMENTS - 7);
 	put_le64(&m, USAGES * BLOCK + 8, 6);
-	expect_whole(&m, "contradicts itself");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "contradicts itself");
 	image_free(&m);
 
 	/* It calls its own segments free. */
@@ -331,7 +306,7 @@ test_holes(void)
 
 	/* No first one: there is no header. */
 	put_child(&m, NODE * BLOCK, false, 0, 1, 3);
-	expect_whole(&m, "empty");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "empty");
 	image_free(&m);
 }
 
@@ -356,40 +331,40 @@ test_trees(void)
 	put_le64(&m, (node + 2) * BLOCK + 9 * 32, USAGES + 4);
 	expect(&m, (uint64_t[]){ 0, 1, 3, 1, 5, 1, 7, 1, 0, 0 }, "1 segments");
 	put_child(&m, NODE * BLOCK, false, 4, 4, 3 * 32);
-	expect_whole(&m, "no entry");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no entry");
 	put_child(&m, NODE * BLOCK, false, 4, 4, UINT64_MAX);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_child(&m, NODE * BLOCK, false, 4, 4, 20);
-	expect_whole(&m, "no block");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no block");
 	put_virtual(&m, 20, SEGMENTS * PER);
-	expect_whole(&m, "no block");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no block");
 	put_child(&m, NODE * BLOCK, false, 4, 4, 0);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_child(&m, NODE * BLOCK, false, 4, 4, 6);
 	expect(&m, (uint64_t[]){ 0, 1, 3, 1, 5, 1, 7, 1, 0, 0 }, "1 segments");
 
 	/* Nodes that make no sense. */
 	put_node(&m, node * BLOCK, false, 2, 2);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_node(&m, node * BLOCK, false, 1, 0);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_node(&m, node * BLOCK, false, 1, 64);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_node(&m, node * BLOCK, true, 1, 2);
-	expect_whole(&m, "node of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "node of a tree");
 	put_node(&m, node * BLOCK, false, 1, 2);
 	put_child(&m, DAT_TREE, true, 0, 0, SEGMENTS * PER);
 	sum_root(&m);
-	expect_whole(&m, "in no segment");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "in no segment");
 	put_node(&m, DAT_TREE, true, 2, 4);
 	sum_root(&m);
-	expect_whole(&m, "root of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "root of a tree");
 	put_node(&m, DAT_TREE, true, 0, 2);
 	sum_root(&m);
-	expect_whole(&m, "root of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "root of a tree");
 	put_node(&m, DAT_TREE, true, 14, 2);
 	sum_root(&m);
-	expect_whole(&m, "root of a tree");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "root of a tree");
 	image_free(&m);
 }
 
@@ -412,27 +387,27 @@ test_logs(void)
 	expect(&m, plain, "");
 
 	put_log(&m, LOG, SEQUENCE, 1, LOG_LEN, 5 * PER);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE + 1, 4, LOG_LEN, 5 * PER);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE, 4, PER + 1, 5 * PER);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE, 4, 1, 5 * PER);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE, 4, LOG_LEN, SEGMENTS * PER);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE, 4, LOG_LEN, 5 * PER);
 	put_le32(&m, LOG * BLOCK + 48, (LOG_LEN - 1) * BLOCK + 1);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_le32(&m, LOG * BLOCK + 48, 199);
-	expect_whole(&m, "last log");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "last log");
 	put_log(&m, LOG, SEQUENCE, 4, LOG_LEN - 1, 5 * PER);
-	expect_whole(&m, "super root");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "super root");
 	put_log(&m, LOG, SEQUENCE, 4, LOG_LEN, 5 * PER);
 	put_le16(&m, ROOT * BLOCK + 4, 399);
-	expect_whole(&m, "super root");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "super root");
 	put_le16(&m, ROOT * BLOCK + 4, 1025);
-	expect_whole(&m, "super root");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "super root");
 	image_free(&m);
 }
 
@@ -446,7 +421,7 @@ lie(uint64_t at, uint64_t value, unsigned bytes, const char *note)
 	fy_put_le64(b, value);
 	put(&m, 1024 + at, b, bytes);
 	sum_super(&m, 1024);
-	expect_whole(&m, note);
+	driver_expect_whole(&fy_fs_nilfs2, &m, note);
 	image_free(&m);
 }
 
@@ -498,18 +473,18 @@ test_supers(void)
 	expect(&m, plain, "");
 	put_byte(&m, second + 0x98, 1);
 	sum_super(&m, second);
-	expect_whole(&m, "not belong together");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "not belong together");
 	put_byte(&m, second + 0x40, 0); /* not intact */
 	expect_dirty(&m, "errors");
 	put_byte(&m, 1024 + 0x40, 0);
-	expect_whole(&m, "no superblock");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no superblock");
 	put_byte(&m, second + 0x98, 0);
 	put_super(&m, second);
 	expect(&m, plain, "");
 	put_le16(&m, second + 8, 2000);
-	expect_whole(&m, "no superblock");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no superblock");
 	put_le16(&m, second + 8, 19);
-	expect_whole(&m, "no superblock");
+	driver_expect_whole(&fy_fs_nilfs2, &m, "no superblock");
 	image_free(&m);
 }
 

@@ -5,7 +5,7 @@
  * that lie.
  */
 #include "partclone/filesystem.h"
-#include "partclone/test-image.h"
+#include "partclone/test-driver.h"
 
 #define BLOCK	1024u
 #define PER_MAP 8192u
@@ -67,19 +67,6 @@ make(const struct layout *l, const char *magic)
 	return m;
 }
 
-static int
-map(const struct image *m, bool allow_dirty, struct fy_extents *used,
-    struct fy_fs_result *ret, struct fy_error *err)
-{
-	const struct fy_fs_map_options options = { .allow_dirty = allow_dirty };
-	struct fy_fs_info info;
-
-	CHECK_OK(fy_fs_identify(m->volume, &info, err), err);
-	CHECK(info.driver == &fy_fs_reiserfs &&
-	      fy_streq(info.name, "reiserfs"));
-	return fy_fs_map(m->volume, &info, &options, used, ret, err);
-}
-
 /* The extents are these (first, count) pairs of blocks. */
 static void
 expect(const struct image *m, const uint64_t *blocks, const char *note)
@@ -94,7 +81,8 @@ expect(const struct image *m, const uint64_t *blocks, const char *note)
 		pairs[i] = blocks[i] * BLOCK;
 		pairs[i + 1] = blocks[i + 1] * BLOCK;
 	}
-	CHECK_OK(map(m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_reiserfs, m, false, used, &result, &err),
+		 &err);
 	CHECK(!result.whole && extents_are(used, pairs));
 	CHECK(strstr(result.note, note) != NULL);
 	CHECK(result.warn == (note[0] != '\0'));
@@ -102,31 +90,11 @@ expect(const struct image *m, const uint64_t *blocks, const char *note)
 }
 
 static void
-expect_whole(const struct image *m, const char *note)
-{
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK_OK(map(m, true, used, &result, &err), &err);
-	CHECK(result.whole && result.warn);
-	if (strstr(result.note, note) == NULL)
-		fprintf(stderr, "note: %s\n", result.note);
-	CHECK(strstr(result.note, note) != NULL);
-	CHECK(extents_are(used, (uint64_t[]){ 0, m->size, 0, 0 }));
-}
-
-static void
 expect_refused(const struct image *m, enum fy_error_code code, const char *say)
 {
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK(map(m, false, used, &result, &err) == -1);
-	CHECK(err.code == code && strstr(err.msg, say) != NULL);
-	CHECK(fy_extents_count(used) == 0);
-	expect_whole(m, code == FY_E_DIRTY ? "unclean" : "another device");
+	driver_expect_refused(&fy_fs_reiserfs, m, code, say);
+	driver_expect_whole(&fy_fs_reiserfs, m,
+			    code == FY_E_DIRTY ? "unclean" : "another device");
 }
 
 static const uint64_t new_plain[] = { 0, 87,	      ROOT, 1, PER_MAP,
@@ -169,7 +137,7 @@ test_old_place(void)
 	       "");
 	/* Both places at once. */
 	put_text(&m, 65536 + 52, "ReIsEr2Fs");
-	expect_whole(&m, "or two");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "or two");
 	image_free(&m);
 }
 
@@ -187,7 +155,7 @@ test_denied(void)
 	mark(&m, &new_place, PER_MAP, false);
 	expect(&m, new_plain, "6 blocks");
 	put_byte(&m, PER_MAP * BLOCK + 100, 1);
-	expect_whole(&m, "free blocks");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "free blocks");
 	image_free(&m);
 }
 
@@ -281,38 +249,38 @@ test_lies(void)
 	struct image m = make(&new_place, "ReIsEr2Fs");
 
 	put_le32(&m, s + 80, 2);
-	expect_whole(&m, "feature");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "feature");
 	put_le32(&m, s + 80, 1);
 	put_le16(&m, s + 72, 3);
-	expect_whole(&m, "version");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "version");
 	put_le16(&m, s + 72, 2);
 	put_le16(&m, s + 44, 1000);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le16(&m, s + 44, 16384);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le16(&m, s + 44, BLOCK);
 	put_le32(&m, s, BLOCKS + 4);
-	expect_whole(&m, "behind the end");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "behind the end");
 	put_le32(&m, s, 20);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s, 0);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s, BLOCKS);
 	put_le16(&m, s + 70, 2);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le16(&m, s + 70, 3);
 	put_le32(&m, s + 8, BLOCKS);
-	expect_whole(&m, "outside");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "outside");
 	put_le32(&m, s + 8, ROOT);
 	put_le32(&m, s + 12, 60);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s + 12, BLOCKS - JOURNAL);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s + 12, UINT32_MAX);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s + 12, new_place.journal);
 	put_le32(&m, s + 20, 0);
-	expect_whole(&m, "superblock");
+	driver_expect_whole(&fy_fs_reiserfs, &m, "superblock");
 	put_le32(&m, s + 20, JOURNAL);
 	expect(&m, new_plain, "");
 	image_free(&m);

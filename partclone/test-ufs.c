@@ -4,7 +4,7 @@
  * groups, marks, groups that contradict themselves, and numbers that lie.
  */
 #include "partclone/filesystem.h"
-#include "partclone/test-image.h"
+#include "partclone/test-driver.h"
 
 #define FRAGMENT  1024u
 #define PER_GROUP 4096u
@@ -162,18 +162,6 @@ make(const struct shape *s)
 	return m;
 }
 
-static int
-map(const struct image *m, bool allow_dirty, struct fy_extents *used,
-    struct fy_fs_result *ret, struct fy_error *err)
-{
-	const struct fy_fs_map_options options = { .allow_dirty = allow_dirty };
-	struct fy_fs_info info;
-
-	CHECK_OK(fy_fs_identify(m->volume, &info, err), err);
-	CHECK(info.driver == &fy_fs_ufs && fy_streq(info.name, "ufs"));
-	return fy_fs_map(m->volume, &info, &options, used, ret, err);
-}
-
 /* All groups' own, and these (first, count) pairs behind those of 'group', in
  * order. */
 static void
@@ -201,7 +189,7 @@ expect_also(const struct image *m, const struct shape *s, uint32_t group,
 					  also[1] * FRAGMENT, &err);
 	}
 	CHECK(err.code == FY_E_NONE);
-	CHECK_OK(map(m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_ufs, m, false, used, &result, &err), &err);
 	CHECK(!result.whole && result.bytes == FRAGMENTS * FRAGMENT);
 	CHECK_OK(fy_extents_subtract(used, want, over, &err), &err);
 	CHECK_OK(fy_extents_subtract(want, used, lack, &err), &err);
@@ -217,31 +205,16 @@ expect(const struct image *m, const struct shape *s)
 }
 
 static void
-expect_whole(const struct image *m, const char *note)
-{
-	struct fy_error err = { 0 };
-	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
-	struct fy_fs_result result;
-
-	CHECK_OK(map(m, true, used, &result, &err), &err);
-	CHECK(result.whole && result.warn);
-	if (strstr(result.note, note) == NULL)
-		fprintf(stderr, "note: %s\n", result.note);
-	CHECK(strstr(result.note, note) != NULL);
-	CHECK(extents_are(used, (uint64_t[]){ 0, m->size, 0, 0 }));
-}
-
-static void
 expect_dirty(const struct image *m, const char *say)
 {
 	struct fy_error err = { 0 };
 	fy_autoextents struct fy_extents *used = fy_extents_new(&err);
 	struct fy_fs_result result;
 
-	CHECK(map(m, false, used, &result, &err) == -1);
+	CHECK(driver_map(&fy_fs_ufs, m, false, used, &result, &err) == -1);
 	CHECK(err.code == FY_E_DIRTY && strstr(err.msg, say) != NULL);
 	CHECK(strstr(err.msg, "fsck_ffs") != NULL);
-	expect_whole(m, "unclean");
+	driver_expect_whole(&fy_fs_ufs, m, "unclean");
 }
 
 static void
@@ -319,9 +292,9 @@ test_marks(const struct shape *s)
 	put32(&m, s, b + 1312, UINT32_MAX);
 	expect(&m, s);
 	put_byte(&m, b + 211, 0x80);
-	expect_whole(&m, "GEOM");
+	driver_expect_whole(&fy_fs_ufs, &m, "GEOM");
 	put32(&m, s, b + 1312, 0x1000);
-	expect_whole(&m, "feature");
+	driver_expect_whole(&fy_fs_ufs, &m, "feature");
 	put32(&m, s, b + 1312, 0x20a);
 	expect(&m, s);
 	image_free(&m);
@@ -338,7 +311,7 @@ test_journal(void)
 	struct image m = make(s);
 
 	put32(&m, s, s->super + 1312, 0x100);
-	CHECK_OK(map(&m, false, used, &result, &err), &err);
+	CHECK_OK(driver_map(&fy_fs_ufs, &m, false, used, &result, &err), &err);
 	CHECK(!result.whole && result.bytes == m.size);
 	CHECK(fy_extents_end(used) == m.size);
 	image_free(&m);
@@ -377,16 +350,17 @@ test_lies(const struct shape *s)
 	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		m = make(s);
 		put32(&m, s, s->super + lies[i].at, lies[i].value);
-		expect_whole(&m, lies[i].note);
+		driver_expect_whole(&fy_fs_ufs, &m, lies[i].note);
 		image_free(&m);
 	}
 	m = make(s);
 	put32(&m, s, s->super + 36, FRAGMENTS + 6);
 	put64(&m, s, s->super + 1080, FRAGMENTS + 6);
-	expect_whole(&m, "behind the end");
+	driver_expect_whole(&fy_fs_ufs, &m, "behind the end");
 	put32(&m, s, s->super + 36, 0);
 	put64(&m, s, s->super + 1080, UINT64_MAX);
-	expect_whole(&m, s->second ? "behind the end" : "damaged");
+	driver_expect_whole(&fy_fs_ufs, &m,
+			    s->second ? "behind the end" : "damaged");
 	image_free(&m);
 }
 
@@ -399,14 +373,14 @@ test_supers(void)
 	struct image m = make(s);
 
 	put32(&m, s, 8192 + 1324, 0);
-	expect_whole(&m, "Sun");
+	driver_expect_whole(&fy_fs_ufs, &m, "Sun");
 	put32(&m, s, 8192 + 1324, 2);
 	put_super(&m, &second_old);
-	expect_whole(&m, "or two");
+	driver_expect_whole(&fy_fs_ufs, &m, "or two");
 	put64(&m, s, 65536 + 1000, 8192); /* it says that it is a copy */
 	expect_also(&m, s, 0, (uint64_t[]){ 0, 0 }, "");
 	put32(&m, s, 8192 + 1372, 0);
-	expect_whole(&m, "no superblock");
+	driver_expect_whole(&fy_fs_ufs, &m, "no superblock");
 	image_free(&m);
 }
 
