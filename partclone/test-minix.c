@@ -4,7 +4,7 @@
  * contradict the bitmaps, superblocks that lie.
  */
 #include "partclone/filesystem.h"
-#include "partclone/test-image.h"
+#include "partclone/test-driver.h"
 
 struct layout {
 	unsigned version, magic;
@@ -119,14 +119,10 @@ static struct fy_extents *
 map(const struct image *m, bool allow_dirty, struct fy_fs_result *ret,
     int *ret_r, struct fy_error *err)
 {
-	const struct fy_fs_map_options options = { .allow_dirty = allow_dirty };
 	struct fy_extents *used = fy_extents_new(err);
-	struct fy_fs_info info;
 
 	CHECK(used != NULL);
-	CHECK_OK(fy_fs_identify(m->volume, &info, err), err);
-	CHECK(info.driver == &fy_fs_minix && fy_streq(info.name, "minix"));
-	*ret_r = fy_fs_map(m->volume, &info, &options, used, ret, err);
+	*ret_r = driver_map(&fy_fs_minix, m, allow_dirty, used, ret, err);
 	return used;
 }
 
