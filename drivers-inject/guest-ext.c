@@ -709,6 +709,7 @@ ext_create(void *h, const char *path, const struct fy_guest_stat *st,
 
 const struct fy_guest_driver fy_guest_ext = {
 	.name = "ext",
+	.has_roots = true,
 	.open = ext_open,
 	.repair = ext_repair,
 	.verify = ext_verify,

@@ -560,3 +560,146 @@ fy_guest_mkdir(struct fy_guest *g, const char *path, struct fy_error *err)
 	}
 	return create(g, path, &st, NULL, 0, err);
 }
+
+/* --- what not every filesystem can ----------------------------------------- */
+
+/* Where 'path' is itself, or is to be. */
+static int
+place_of(struct fy_guest *g, const char *path, bool must_exist, char **ret_real,
+	 struct fy_guest_mount **ret_mount, const char **ret_rel,
+	 struct fy_error *err)
+{
+	bool exists;
+
+	if (resolve(g, path, false, ret_real, &exists, err) == -1)
+		return -1;
+	if (must_exist && !exists)
+		return fy_error_set(err, FY_E_NOTFOUND, 0,
+				    "the guest has no '%s'", path);
+	if (!must_exist && exists)
+		return fy_error_set(err, FY_E_EXISTS, 0,
+				    "the guest has '%s' already", path);
+	*ret_mount = mount_of(g, *ret_real, ret_rel);
+	if (*ret_mount == NULL || (*ret_mount)->handle == NULL)
+		return fy_error_set(err, FY_E_NOTFOUND, 0,
+				    "the guest has no root");
+	return 0;
+}
+
+static int
+cannot(const struct fy_guest_mount *m, const char *what, const char *path,
+       struct fy_error *err)
+{
+	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+			    "'%s': %s is not possible on %s", path, what,
+			    m->driver->name);
+}
+
+int
+fy_guest_symlink(struct fy_guest *g, const char *path, const char *target,
+		 struct fy_error *err)
+{
+	static const struct fy_guest_stat st = { .type = FY_GUEST_LINK,
+						 .mode = 0777 };
+	fy_autofree char *real = NULL;
+	struct fy_guest_mount *m = NULL;
+	const char *rel = NULL;
+
+	if (place_of(g, path, false, &real, &m, &rel, err) == -1)
+		return -1;
+	if (m->driver->symlink == NULL)
+		return cannot(m, "a symlink", path, err);
+	m->written = true;
+	if (m->driver->symlink(m->handle, rel, target, &st, err) == -1)
+		return fy_error_prefix(err, "creating '%s'", path);
+	return 0;
+}
+
+int
+fy_guest_remove(struct fy_guest *g, const char *path, struct fy_error *err)
+{
+	fy_autofree char *real = NULL;
+	struct fy_guest_mount *m = NULL;
+	const char *rel = NULL;
+
+	if (place_of(g, path, true, &real, &m, &rel, err) == -1)
+		return -1;
+	if (m->driver->remove == NULL)
+		return cannot(m, "removing", path, err);
+	m->written = true;
+	if (m->driver->remove(m->handle, rel, err) == -1)
+		return fy_error_prefix(err, "removing '%s'", path);
+	return 0;
+}
+
+int
+fy_guest_rename(struct fy_guest *g, const char *path, const char *to,
+		struct fy_error *err)
+{
+	fy_autofree char *real = NULL;
+	fy_autofree char *real_to = NULL;
+	struct fy_guest_mount *m = NULL, *m_to = NULL;
+	const char *rel = NULL, *rel_to = NULL;
+
+	if (place_of(g, path, true, &real, &m, &rel, err) == -1 ||
+	    place_of(g, to, false, &real_to, &m_to, &rel_to, err) == -1)
+		return -1;
+	if (m->driver->rename == NULL || m != m_to)
+		return cannot(m, "this renaming", path, err);
+	m->written = true;
+	if (m->driver->rename(m->handle, rel, rel_to, err) == -1)
+		return fy_error_prefix(err, "renaming '%s'", path);
+	return 0;
+}
+
+int
+fy_guest_set_stat(struct fy_guest *g, const char *path,
+		  const struct fy_guest_stat *st, struct fy_error *err)
+{
+	fy_autofree char *real = NULL;
+	struct fy_guest_mount *m = NULL;
+	const char *rel = NULL;
+
+	if (place_of(g, path, true, &real, &m, &rel, err) == -1)
+		return -1;
+	if (m->driver->set_stat == NULL)
+		return cannot(m, "an owner or mode", path, err);
+	m->written = true;
+	if (m->driver->set_stat(m->handle, rel, st, err) == -1)
+		return fy_error_prefix(err, "owner and mode of '%s'", path);
+	return 0;
+}
+
+int
+fy_guest_get_xattr(struct fy_guest *g, const char *path, const char *name,
+		   char **ret, size_t *ret_len, struct fy_error *err)
+{
+	fy_autofree char *real = NULL;
+	struct fy_guest_mount *m = NULL;
+	const char *rel = NULL;
+
+	if (place_of(g, path, true, &real, &m, &rel, err) == -1)
+		return -1;
+	if (m->driver->get_xattr == NULL)
+		return cannot(m, "an extended attribute", path, err);
+	return m->driver->get_xattr(m->handle, rel, name, ret, ret_len, err);
+}
+
+int
+fy_guest_set_xattr(struct fy_guest *g, const char *path, const char *name,
+		   const void *data, size_t len, struct fy_error *err)
+{
+	fy_autofree char *real = NULL;
+	struct fy_guest_mount *m = NULL;
+	const char *rel = NULL;
+
+	if (place_of(g, path, true, &real, &m, &rel, err) == -1)
+		return -1;
+	if (m->driver->set_xattr == NULL)
+		return cannot(m, "an extended attribute", path, err);
+	m->written = true;
+	if (m->driver->set_xattr(m->handle, rel, name, data, len, err) == -1)
+		return fy_error_prefix(err, "attribute '%s' of '%s'", name,
+				       path);
+	return 0;
+}

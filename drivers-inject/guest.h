@@ -45,6 +45,8 @@ struct fy_guest_driver {
 	const char *name;
 	/* Case does not matter in names. */
 	bool caseless;
+	/* Systems have their roots on it. */
+	bool has_roots;
 	/* 'v' is borrowed until close; 'writable' needs a writable volume, and
 	 * a filesystem that is not safe to write to is FY_E_DIRTY. */
 	int (*open)(struct fy_volume *v, bool writable, void **ret,
@@ -74,6 +76,24 @@ struct fy_guest_driver {
 	int (*create)(void *h, const char *path, const struct fy_guest_stat *st,
 		      const void *data, size_t len, struct fy_error *err);
 	int (*free_bytes)(void *h, uint64_t *ret, struct fy_error *err);
+	/* The rest may be NULL: the filesystem (or its driver) can't. */
+	/* A new symlink, with owner of 'st', in a directory that exists. */
+	int (*symlink)(void *h, const char *path, const char *target,
+		       const struct fy_guest_stat *st, struct fy_error *err);
+	/* A file, a symlink or an empty directory. */
+	int (*remove)(void *h, const char *path, struct fy_error *err);
+	/* 'to' does not exist; its directory does. */
+	int (*rename)(void *h, const char *path, const char *to,
+		      struct fy_error *err);
+	/* Owner and permission bits of an existing file or directory. */
+	int (*set_stat)(void *h, const char *path,
+			const struct fy_guest_stat *st, struct fy_error *err);
+	/* An extended attribute ("security.selinux") of what 'path' is itself;
+	 * FY_E_NOTFOUND without it.  '*ret' is malloc'd, a NUL behind it. */
+	int (*get_xattr)(void *h, const char *path, const char *name,
+			 char **ret, size_t *ret_len, struct fy_error *err);
+	int (*set_xattr)(void *h, const char *path, const char *name,
+			 const void *data, size_t len, struct fy_error *err);
 };
 
 extern const struct fy_guest_driver fy_guest_ext; /* ext2, ext3, ext4 */
@@ -155,5 +175,18 @@ int fy_guest_create(struct fy_guest *g, const char *path, uint32_t mode,
 		    const void *data, size_t len, struct fy_error *err);
 /* The directory and what is missing above it, root's, 0755. */
 int fy_guest_mkdir(struct fy_guest *g, const char *path, struct fy_error *err);
+/* As the driver's; the last component is not followed.  FY_E_UNSUPPORTED where
+ * the filesystem can't. */
+int fy_guest_symlink(struct fy_guest *g, const char *path, const char *target,
+		     struct fy_error *err);
+int fy_guest_remove(struct fy_guest *g, const char *path, struct fy_error *err);
+int fy_guest_rename(struct fy_guest *g, const char *path, const char *to,
+		    struct fy_error *err);
+int fy_guest_set_stat(struct fy_guest *g, const char *path,
+		      const struct fy_guest_stat *st, struct fy_error *err);
+int fy_guest_get_xattr(struct fy_guest *g, const char *path, const char *name,
+		       char **ret, size_t *ret_len, struct fy_error *err);
+int fy_guest_set_xattr(struct fy_guest *g, const char *path, const char *name,
+		       const void *data, size_t len, struct fy_error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/cache.h"
 #include "common/overlay.h"
+#include "drivers-inject/family.h"
 #include "drivers-inject/system.h"
 #include "drivers-inject/undo.h"
 
@@ -165,18 +166,13 @@ inject_system(struct fy_system *s, struct fy_error *err)
 	if (j == NULL ||
 	    json_array_append_new(json_object_get(d->report, "systems"), j))
 		return fy_error_nomem(err);
-	if (!s->debian)
-		return fy_disks_skip(d, s->disk, s->root->path, "/",
-				     "only Debian, Ubuntu and their relatives "
-				     "can be edited yet",
-				     err);
 	if (s->refused != NULL)
 		return fy_disks_skip(d, s->disk, s->root->path, "/", s->refused,
 				     err);
-	if (fy_linux_inject(s, err) == -1 ||
+	if (s->family->inject(s, err) == -1 ||
 	    fy_guest_commit(s->guest, err) == -1 || note_written(s, err) == -1)
 		return -1;
-	if (s->firmware == FY_FIRMWARE_UEFI && fy_linux_esp(s, err) == -1)
+	if (s->family->finish != NULL && s->family->finish(s, err) == -1)
 		return -1;
 	return 0;
 }

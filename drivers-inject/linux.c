@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/family.h"
 #include "drivers-inject/linux-edit.h"
 #include "drivers-inject/system.h"
 
@@ -245,8 +246,8 @@ anchor_by_grub(struct fy_system *s, struct fy_error *err)
 				 s->root->number, err);
 }
 
-int
-fy_linux_inject(struct fy_system *s, struct fy_error *err)
+static int
+inject(struct fy_system *s, struct fy_error *err)
 {
 	fy_autofree char *root = fy_devices_name(s->disks->devices, s->disk,
 						 s->root, FY_DEVICE_SPEC);
@@ -269,3 +270,18 @@ fy_linux_inject(struct fy_system *s, struct fy_error *err)
 	fy_linux_extras_release(&extras);
 	return r;
 }
+
+/* Outside of its filesystems: what boots without boot variables. */
+static int
+finish(struct fy_system *s, struct fy_error *err)
+{
+	return s->firmware == FY_FIRMWARE_UEFI ? fy_linux_esp(s, err) : 0;
+}
+
+const struct fy_family fy_family_linux = {
+	.name = "linux",
+	.is_root = fy_linux_is_root,
+	.open = fy_linux_open,
+	.inject = inject,
+	.finish = finish,
+};

@@ -62,7 +62,11 @@ int fy_disks_slice(struct fy_disks *d, unsigned disk,
 		   const struct fy_disk_volume *v, bool base,
 		   struct fy_volume **ret, struct fy_error *err);
 
+struct fy_family;
+
 struct fy_system {
+	const struct fy_family *family;
+	void *own; /* the family's */
 	struct fy_disks *disks;
 	unsigned disk;
 	const struct fy_disk_volume *root;
@@ -90,6 +94,14 @@ int fy_system_open(struct fy_disks *d, unsigned disk,
 		   struct fy_error *err);
 json_t *fy_system_json(const struct fy_system *s, struct fy_error *err);
 
+/* Put the filesystem of a volume at 'path' of the system's guest, repairing it
+ * first where it must be written to and is not clean. */
+int fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
+		    const struct fy_disk_volume *v, struct fy_error *err);
+/* This system can't be edited; the first reason counts. */
+int fy_system_refuse(struct fy_system *s, const char *why,
+		     struct fy_error *err);
+
 /* The EFI system partition of a disk, or NULL. */
 const struct fy_disk_volume *fy_disks_esp(const struct fy_disks *d,
 					  unsigned disk);
@@ -109,8 +121,12 @@ int fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
 
 /* --- a Linux guest --------------------------------------------------------- */
 
-/* Edit everything (linux.c). */
-int fy_linux_inject(struct fy_system *s, struct fy_error *err);
+bool fy_linux_is_root(struct fy_guest *g);
+/* See the family (linux-mounts.c). */
+int fy_linux_open(struct fy_system *s, bool *ret_other, struct fy_error *err);
+
+/* Fill in what the system is, from its files (linux-describe.c). */
+int fy_linux_describe(struct fy_system *s, struct fy_error *err);
 
 /* A file that also goes into the initramfs. */
 struct fy_linux_extra {

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A Linux system's filesystems: a root has etc/fstab and an os-release or
+ * debian_version.  Its fstab then says where /boot, /usr and /var are, and, by
+ * naming the root itself, what old device names meant.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "drivers-inject/linux-edit.h"
+#include "drivers-inject/system.h"
+
+#define MAX_TEXT (1024u * 1024)
+
+bool
+fy_linux_is_root(struct fy_guest *g)
+{
+	return fy_guest_has(g, "etc/fstab") &&
+	       (fy_guest_has(g, "etc/os-release") ||
+		fy_guest_has(g, "usr/lib/os-release") ||
+		fy_guest_has(g, "etc/debian_version"));
+}
+
+/* The filesystems that an edit may need. */
+static bool
+is_wanted(const char *where)
+{
+	static const char *const wanted[] = { "/boot", "/usr", "/var", "/etc",
+					      "/lib" };
+	size_t i, len;
+
+	if (strncmp(where, "/boot/efi", 9) == 0 || strcmp(where, "/efi") == 0)
+		return false;
+	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		len = strlen(wanted[i]);
+		if (strncmp(where, wanted[i], len) == 0 &&
+		    (where[len] == '\0' || where[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static int
+mount_line(struct fy_system *s, const struct fy_fstab_line *l,
+	   struct fy_error *err)
+{
+	const struct fy_disk_volume *v;
+	struct fy_error e = { 0 };
+	unsigned disk = 0;
+	fy_autofree char *why = NULL;
+
+	if (!is_wanted(l->fields[1]) || strstr(l->fields[3], "bind") != NULL ||
+	    strcmp(l->fields[2], "tmpfs") == 0 ||
+	    strcmp(l->fields[2], "overlay") == 0)
+		return 0;
+	v = fy_devices_lookup(s->disks->devices, l->fields[0], &disk);
+	if (v == NULL) {
+		why = fy_format(err,
+				"its fstab mounts '%s' at '%s', which is on "
+				"none of the partitions that can be read here",
+				l->fields[0], l->fields[1]);
+		return why == NULL ? -1 : fy_system_refuse(s, why, err);
+	}
+	if (fy_system_mount(s, l->fields[1], disk, v, &e) == 0)
+		return 0;
+	if (e.code == FY_E_UNSUPPORTED || e.code == FY_E_NOTFOUND)
+		return fy_system_refuse(s, e.msg, err);
+	return fy_error_set(err, e.code, 0, "%s", e.msg);
+}
+
+static int
+read_fstab(struct fy_system *s, bool *ret_other, struct fy_error *err)
+{
+	fy_autofree char *text = NULL;
+	size_t len, i;
+
+	if (fy_guest_read(s->guest, "etc/fstab", MAX_TEXT, &text, &len, err) ||
+	    fy_fstab_parse(text, len, &s->fstab, &s->n_fstab, err) == -1)
+		return -1;
+	for (i = 0; i < s->n_fstab; i++) {
+		const char *what = s->fstab[i].fields[0];
+		const struct fy_disk_volume *v;
+		unsigned disk = 0;
+
+		if (strcmp(s->fstab[i].fields[1], "/") != 0)
+			continue;
+		if (fy_devices_anchor(s->disks->devices, what, s->disk,
+				      s->root->number, err) == -1)
+			return -1;
+		/* A copy of another root has the other's UUID here. */
+		v = fy_devices_lookup(s->disks->devices, what, &disk);
+		if (strchr(what, '=') != NULL && v != NULL && v != s->root &&
+		    !(fy_streq(v->uuid, s->root->uuid)))
+			*ret_other = true;
+	}
+	return 0;
+}
+
+int
+fy_linux_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
+{
+	size_t i;
+
+	if (read_fstab(s, ret_other, err) == -1)
+		return -1;
+	if (*ret_other)
+		return fy_disks_skip(s->disks, s->disk, s->root->path, "/",
+				     "it looks like a root filesystem, but "
+				     "its fstab says that another one is",
+				     err);
+	for (i = 0; i < s->n_fstab; i++)
+		if (mount_line(s, &s->fstab[i], err) == -1)
+			return -1;
+	if (fy_linux_describe(s, err) == -1)
+		return -1;
+	return s->debian ? 0
+			 : fy_system_refuse(s,
+					    "only Debian, Ubuntu and their "
+					    "relatives can be edited yet",
+					    err);
+}
