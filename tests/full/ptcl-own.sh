@@ -18,9 +18,10 @@ requires mke2fs mkfs.vfat mkntfs mkfs.xfs mkfs.exfat mkfs.btrfs mkfs.f2fs \
 requires_built used-blocks
 
 export UB
+# A source tree of theirs, with our programs in it.
 mkdir "$T/src"
 cp -r "$PARTCLONE_SOURCE/tests" "$T/tests"
-cp "$PARTCLONE_SOURCE"/src/{partclone,checksum}.h "$T/src/"
+cp "$PARTCLONE_SOURCE"/src/*.h "$T/src/"
 for p in chkimg info restore imager extfs ext2 ext3 ext4 fat fat12 fat16 fat32 \
     exfat ntfs xfs btrfs f2fs minix jfs reiserfs nilfs2; do
 	cp "$FY_TOP/tests/lib/partclone-shim" "$T/src/partclone.$p"
@@ -58,7 +59,8 @@ done
 # Its lying headers.  Its script wants partclone's words; ours are asked for an
 # error that names the image, and for no file.
 say "malformed headers"
-gcc -w -o "$T/poc" -I"$T" "$T/tests/security_poc.c"
+: >"$T/src/config.h" # what its configure would have written
+gcc -w -o "$T/poc" -I"$T" -I"$T/src" "$T/tests/security_poc.c"
 for lie in "invalid_block_size v2" "invalid_usedblocks v2" \
     "inconsistent_device_size v2" "small_file v2" "large_totalblock v2" \
     "invalid_block_size v1" "invalid_usedblocks v1" \
