@@ -180,12 +180,16 @@ sets_map(struct fy_stack *s, struct fy_node *n, struct fy_error *err)
 		return finish(n, err);
 	many = find_set(s->sets, v, set, &twice);
 	if (twice || many != v->member.n) {
-		snprintf(note, sizeof(note),
-			 twice ? "two of the chosen disks carry the same part "
-				 "of it"
-			       : "only %zu of its %llu volumes are on the "
-				 "chosen disks",
-			 many, (unsigned long long)v->member.n);
+		snprintf(
+			note, sizeof(note),
+			twice ? "two of the chosen disks carry the same part "
+				"of it"
+			: many < v->member.n
+				? "only %zu of its %llu volumes are on the "
+				  "chosen disks"
+				: "%zu volumes are part of it, and it knows of "
+				  "%llu: is one of them being replaced?",
+			many, (unsigned long long)v->member.n);
 		return fy_node_whole_warn(n, note, err);
 	}
 	return map_set(set, many, err) == -1 ? -1 : finish(n, err);

@@ -215,32 +215,34 @@ test_sets(void)
 	struct fy_disk_map *map = calloc(1, sizeof(*map));
 	struct fy_disk_build b = { .options = &options, .map = map };
 	struct fy_stack s = { .builds = &b, .n_builds = 1 };
-	struct image m[6];
-	static const char *const texts[6] = { "SETSa22", "SETSb12", "SETSa12",
-					      "SETSc11", "SETSd12", "SETSd12" };
-	/* whole: of b one is missing, of d one is there twice */
-	static const uint64_t used[6] = {
-		8192, 65536, 4096, 4096, 65536, 65536
-	};
+	struct image m[9];
+	static const char *const texts[9] = { "SETSa22", "SETSb12", "SETSa12",
+					      "SETSc11", "SETSd12", "SETSd12",
+					      "SETSe12", "SETSe22", "SETSe32" };
+	/* whole: of b one is missing, of d one is there twice, of e there is
+	 * one too many */
+	static const uint64_t used[9] = { 8192,	 65536, 4096,  4096, 65536,
+					  65536, 65536, 65536, 65536 };
 	struct fy_error err = { 0 };
-	struct fy_node *n[6];
+	struct fy_node *n[9];
 	size_t i;
 
 	CHECK(map != NULL);
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 9; i++) {
 		m[i] = image_new(65536, 512);
 		n[i] = add_part(&s, &b, &m[i], texts[i]);
 	}
 	CHECK_OK(fy_stack_grow(&s, &err), &err);
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 9; i++) {
 		CHECK_OK(fy_node_map(&s, n[i], &err), &err);
 		CHECK(n[i]->used_bytes == used[i]);
 	}
 	CHECK(has_warning(map, "only 1 of its 2 volumes"));
 	CHECK(has_warning(map, "the same part"));
+	CHECK(has_warning(map, "3 volumes are part of it"));
 	fy_stack_release(&s);
 	fy_disk_map_free(map);
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 9; i++)
 		image_free(&m[i]);
 }
 
