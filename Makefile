@@ -79,7 +79,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_NAMES := $(patsubst %.c,%,$(FUZZ_SRC))
 fuzz:
 	$(MAKE) O=build-fuzz CC=clang \
-		SAN='-fsanitize=fuzzer-no-link,address,undefined' fuzz-build
+		SAN='-fsanitize=fuzzer-no-link,address,undefined \
+		-fno-sanitize-recover=all' fuzz-build
 	tests/fuzz/run $(FUZZ_SECONDS) $(addprefix build-fuzz/obj/,$(FUZZ_NAMES))
 fuzz-build: $(addprefix $(B)/,$(FUZZ_NAMES))
 $(addprefix $(B)/,$(FUZZ_NAMES)): $(B)/%: $(B)/%.o $(O)/libironferry.a

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FY_KIB (UINT64_C(1) << 10)
@@ -78,6 +79,15 @@ static inline bool
 fy_is_power_of_two(uint64_t v)
 {
 	return v != 0 && (v & (v - 1)) == 0;
+}
+
+/* qsort, of nothing too: it wants no NULL. */
+static inline void
+fy_sort(void *items, size_t n, size_t size,
+	int (*compare)(const void *, const void *))
+{
+	if (n > 1)
+		qsort(items, n, size, compare);
 }
 
 static inline uint64_t

@@ -225,7 +225,7 @@ sorted_clusters(const struct overlay *o, struct fy_error *err)
 	for (i = 0; i < o->n_entries; i++)
 		if (o->entries[i].slot != NO_SLOT)
 			list[n++] = o->entries[i].cluster;
-	qsort(list, n, sizeof(*list), compare_u64);
+	fy_sort(list, n, sizeof(*list), compare_u64);
 	return list;
 }
 

@@ -472,8 +472,7 @@ fy_guest_names(struct fy_guest *g, const char *path, char ***ret, size_t *ret_n,
 		fy_guest_names_free(l.names, l.n);
 		return fy_error_set(err, e.code, 0, "%s", e.msg);
 	}
-	if (l.n > 0)
-		qsort(l.names, l.n, sizeof(*l.names), compare_names);
+	fy_sort(l.names, l.n, sizeof(*l.names), compare_names);
 	*ret = l.names;
 	*ret_n = l.n;
 	return 0;

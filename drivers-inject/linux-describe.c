@@ -133,9 +133,7 @@ read_kernels(struct fy_system *s, struct fy_error *err)
 		    names[i][8] != '\0' && s->kernels.n < MAX_KERNELS)
 			r = fy_string_set_add(&s->kernels, names[i] + 8, err);
 	fy_guest_names_free(names, n);
-	if (s->kernels.n > 0)
-		qsort(s->kernels.items, s->kernels.n, sizeof(char *),
-		      newest_first);
+	fy_sort(s->kernels.items, s->kernels.n, sizeof(char *), newest_first);
 	return r;
 }
 

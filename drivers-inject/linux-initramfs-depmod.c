@@ -261,8 +261,7 @@ listed_names(const struct fy_ir_index *x, char ***ret, size_t *ret_count,
 			return -1;
 		++*ret_count;
 	}
-	if (*ret_count > 0)
-		qsort(*ret, *ret_count, sizeof(**ret), compare_names);
+	fy_sort(*ret, *ret_count, sizeof(**ret), compare_names);
 	return 0;
 }
 

@@ -187,9 +187,7 @@ list_modules(struct fy_initramfs *ir, struct fy_error *err)
 			return -1;
 		ir->n_names++;
 	}
-	if (ir->n_names > 0)
-		qsort(ir->names, ir->n_names, sizeof(ir->names[0]),
-		      compare_names);
+	fy_sort(ir->names, ir->n_names, sizeof(ir->names[0]), compare_names);
 	return 0;
 }
 

@@ -86,8 +86,7 @@ compare(const void *a, const void *b)
 static void
 table_sort(struct table *t)
 {
-	if (t->count > 0)
-		qsort(t->items, t->count, sizeof(t->items[0]), compare);
+	fy_sort(t->items, t->count, sizeof(t->items[0]), compare);
 }
 
 static struct index_entry *

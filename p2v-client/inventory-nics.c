@@ -595,7 +595,7 @@ fy_inventory_nics(const char *sysroot, struct fy_machine *m,
 			sysroot, UINT64_MAX, NET "/%s/ifindex", names.items[i]);
 	}
 	if (r == 0) {
-		qsort(order, n, sizeof(*order), by_index);
+		fy_sort(order, n, sizeof(*order), by_index);
 		r = read_all(sysroot, order, n, m, err);
 	}
 	if (r == 0)

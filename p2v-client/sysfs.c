@@ -179,7 +179,6 @@ fy_sys_list(const char *root, const char *path, struct fy_strings *ret,
 		if (entry->d_name[0] != '.')
 			r = fy_strings_add(ret, entry->d_name, err);
 	closedir(dir);
-	if (r == 0 && ret->n > 1)
-		qsort(ret->items, ret->n, sizeof(*ret->items), by_name);
+	fy_sort(ret->items, ret->n, sizeof(*ret->items), by_name);
 	return r;
 }

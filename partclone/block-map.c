@@ -121,7 +121,7 @@ sort_runs(struct fy_block_map *m)
 	m->sorted = true;
 	if (m->n == 0)
 		return;
-	qsort(m->runs, m->n, sizeof(*m->runs), compare_runs);
+	fy_sort(m->runs, m->n, sizeof(*m->runs), compare_runs);
 	for (i = 1; i < m->n; i++) {
 		if (m->runs[i].first > m->runs[n].end)
 			m->runs[++n] = m->runs[i];

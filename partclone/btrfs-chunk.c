@@ -230,8 +230,7 @@ fy_btrfs_sort_chunks(struct fy_btrfs_chunks *c, struct fy_error *err)
 {
 	size_t i;
 
-	if (c->n > 0)
-		qsort(c->items, c->n, sizeof(*c->items), by_start);
+	fy_sort(c->items, c->n, sizeof(*c->items), by_start);
 	for (i = 1; i < c->n; i++)
 		if (c->items[i].start - c->items[i - 1].start <
 		    c->items[i - 1].length)

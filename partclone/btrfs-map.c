@@ -309,8 +309,7 @@ check_seen(struct fy_btrfs *fs, const struct fy_extents *list,
 	size_t i;
 	int r = 1;
 
-	if (fs->n_seen > 0)
-		qsort(fs->seen, fs->n_seen, sizeof(*fs->seen), by_number);
+	fy_sort(fs->seen, fs->n_seen, sizeof(*fs->seen), by_number);
 	fy_extents_cursor_init(&cursor, list);
 	for (i = 0; i < fs->n_seen; i++) {
 		const struct fy_btrfs_chunk *c =
@@ -449,7 +448,7 @@ sort_places(const struct fy_btrfs *fs, struct place *p, struct fy_error *err)
 			p[n++] = (struct place){ s->at, s->device, (uint32_t)i,
 						 k };
 		}
-	qsort(p, n, sizeof(*p), by_place);
+	fy_sort(p, n, sizeof(*p), by_place);
 	for (i = 1; i < n; i++) {
 		const struct fy_btrfs_chunk *c = &chunks->items[p[i - 1].chunk];
 

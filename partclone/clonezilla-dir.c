@@ -379,7 +379,7 @@ read_table(struct fy_cz_image *c, struct fy_error *err)
 		if (strncmp(line, "/dev/", 5) == 0 &&
 		    add_part(c, line, err) == -1)
 			return -1;
-	qsort(c->parts, c->n_parts, sizeof(*c->parts), by_number);
+	fy_sort(c->parts, c->n_parts, sizeof(*c->parts), by_number);
 	return 0;
 }
 

@@ -531,8 +531,7 @@ check_places(struct reader *r)
 {
 	size_t i;
 
-	if (r->n_places > 0)
-		qsort(r->places, r->n_places, sizeof(*r->places), by_start);
+	fy_sort(r->places, r->n_places, sizeof(*r->places), by_start);
 	for (i = 1; i < r->n_places; i++)
 		if (r->places[i].start - r->places[i - 1].start <
 		    r->places[i - 1].length)

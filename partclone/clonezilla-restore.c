@@ -304,7 +304,7 @@ list_pieces(const struct assembly *a, const struct fy_cz_table *table,
 						    .part = &c->parts[i] };
 	if (!c->gpt)
 		list[n++] = (struct piece){ .offset = c->sector_bytes };
-	qsort(list, n, sizeof(*list), by_offset);
+	fy_sort(list, n, sizeof(*list), by_offset);
 	*ret_n = n;
 	return list;
 }

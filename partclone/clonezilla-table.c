@@ -408,6 +408,6 @@ fy_cz_table_make(const struct fy_cz_image *c, uint64_t target_bytes,
 		fy_cz_table_release(ret);
 		return -1;
 	}
-	qsort(ret->chunks, ret->n_chunks, sizeof(*ret->chunks), by_offset);
+	fy_sort(ret->chunks, ret->n_chunks, sizeof(*ret->chunks), by_offset);
 	return 0;
 }

@@ -112,8 +112,7 @@ read_lists(struct cow *c, struct fy_error *err)
 	for (at = 1; more; at += c->chunk / 16 + 1)
 		if (read_list(c, at, buf, &more, err) == -1)
 			return -1;
-	if (c->n > 0)
-		qsort(c->entries, c->n, sizeof(*c->entries), by_from);
+	fy_sort(c->entries, c->n, sizeof(*c->entries), by_from);
 	for (i = 1; i < c->n; i++)
 		if (c->entries[i].from == c->entries[i - 1].from)
 			return bad(err, "a chunk is there twice");

@@ -285,8 +285,7 @@ sort_hits(struct search *s)
 {
 	size_t i, n = 0;
 
-	if (s->n_hits > 1)
-		qsort(s->hits, s->n_hits, sizeof(*s->hits), by_inode);
+	fy_sort(s->hits, s->n_hits, sizeof(*s->hits), by_inode);
 	for (i = 0; i < s->n_hits; i++)
 		if (n == 0 || s->hits[n - 1].ino != s->hits[i].ino)
 			s->hits[n++] = s->hits[i];

@@ -164,8 +164,7 @@ append_pieces(const struct map *m, struct pieces *p, struct fy_extents *ret,
 	uint64_t size = m->fs->blocksize, end = 0, from, to;
 	size_t i;
 
-	if (p->n > 1)
-		qsort(p->items, p->n, sizeof(*p->items), by_block);
+	fy_sort(p->items, p->n, sizeof(*p->items), by_block);
 	for (i = 0; i < p->n; i++) {
 		from = fy_max_u64(p->items[i].block, end);
 		to = p->items[i].block + p->items[i].count;

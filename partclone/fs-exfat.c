@@ -153,7 +153,7 @@ force(const struct fy_exfat_chain *const *chains, size_t n, struct forced *ret,
 		       chains[i]->n * sizeof(*ret->runs));
 		ret->n += chains[i]->n;
 	}
-	qsort(ret->runs, ret->n, sizeof(*ret->runs), by_first);
+	fy_sort(ret->runs, ret->n, sizeof(*ret->runs), by_first);
 	for (i = 1; i < ret->n; i++)
 		if (ret->runs[i].first - ret->runs[i - 1].first <
 		    ret->runs[i - 1].count)

@@ -83,7 +83,7 @@ fy_gap_append(struct fy_volume *disk, const struct fy_gap *gap,
 		    gap->must[i].offset + gap->must[i].length);
 	if (add_signatures(disk, gap, &ranges, err) == -1)
 		return -1;
-	qsort(items, ranges.n, sizeof(*items), by_offset);
+	fy_sort(items, ranges.n, sizeof(*items), by_offset);
 	for (i = 0; i < ranges.n; i++) {
 		uint64_t from = fy_max_u64(items[i].offset, done);
 		uint64_t to = items[i].offset + items[i].length;

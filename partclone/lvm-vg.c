@@ -532,7 +532,7 @@ parse_segments(struct parse *p, const struct fy_lvm_item *s,
 		    parse_segment(p, i, lv, &lv->segments[lv->n_segments++]) ==
 			    -1)
 			return -1;
-	qsort(lv->segments, n, sizeof(*lv->segments), by_start);
+	fy_sort(lv->segments, n, sizeof(*lv->segments), by_start);
 	for (k = 0; k < n; k++) {
 		if (lv->segments[k].start != lv->extents)
 			return bad(p, "the segments", lv->name);

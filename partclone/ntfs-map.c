@@ -66,8 +66,7 @@ settle(struct ranges *r)
 {
 	size_t i, n = 0;
 
-	if (r->n > 1)
-		qsort(r->items, r->n, sizeof(*r->items), by_start);
+	fy_sort(r->items, r->n, sizeof(*r->items), by_start);
 	for (i = 0; i < r->n; i++) {
 		struct range *last = n > 0 ? &r->items[n - 1] : NULL;
 

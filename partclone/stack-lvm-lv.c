@@ -90,7 +90,7 @@ fy_lvm_sort_uses(struct fy_lvm_uses *uses, uint64_t extents)
 
 	if (uses->n == 0)
 		return true;
-	qsort(uses->items, uses->n, sizeof(*uses->items), use_by_start);
+	fy_sort(uses->items, uses->n, sizeof(*uses->items), use_by_start);
 	for (i = 0; i < uses->n; i++) {
 		const struct fy_lvm_use *u = &uses->items[i];
 

@@ -395,7 +395,7 @@ list_pieces(const struct fy_lvm_group *g, uint32_t index, size_t *ret_n,
 						     uses->items[i].count) *
 							    unit,
 					&uses->items[i] };
-	qsort(p, n, sizeof(*p), by_start);
+	fy_sort(p, n, sizeof(*p), by_start);
 	*ret_n = n;
 	return p;
 }

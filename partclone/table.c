@@ -136,9 +136,8 @@ check_overlap(struct fy_table *t, struct fy_error *err)
 	unsigned before = 0;
 	size_t i, k;
 
-	if (t->n_partitions > 1)
-		qsort(t->partitions, t->n_partitions, sizeof(*t->partitions),
-		      by_start);
+	fy_sort(t->partitions, t->n_partitions, sizeof(*t->partitions),
+		by_start);
 	for (i = 0; i < t->n_partitions; i++) {
 		const struct fy_partition *p = &t->partitions[i];
 

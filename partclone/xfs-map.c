@@ -350,7 +350,7 @@ check_tree_blocks(struct walk *w, struct fy_error *err)
 	size_t i;
 	int r;
 
-	qsort(w->tree, w->tree_n, sizeof(*w->tree), by_number);
+	fy_sort(w->tree, w->tree_n, sizeof(*w->tree), by_number);
 	for (i = 1; i < w->tree_n; i++)
 		if (w->tree[i] == w->tree[i - 1])
 			return damaged(err, "a block is in its btrees twice");
