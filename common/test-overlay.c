@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@
 
 static unsigned char model[SIZE], original[SIZE], seen[SIZE];
 static struct fy_error err;
-static bool fail_reads;
+static atomic_bool fail_reads;
 
 static int
 array_pread(void *handle, void *buf, size_t len, uint64_t offset,
