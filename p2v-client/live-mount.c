@@ -23,11 +23,12 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 #include "common/subprocess.h"
+#include "p2v-client/clock.h"
 #include "p2v-client/dialog.h"
 
 #define ALLOW_WRITE  "/usr/lib/ironferry/allow-write"
 #define MAX_PASSWORD 4096
-#define COME_STEPS   60 /* a USB disk may come late */
+#define COME_S	     30 /* a USB disk may come late */
 #define STEP_MS	     500
 #define UNMOUNT_S    3600 /* a slow stick has much to write */
 
@@ -471,23 +472,40 @@ find_part(const struct fy_parts *parts, const struct fy_target *t,
 	return found;
 }
 
+/* As before; it may come late.  'parts' are those that are there then. */
+static const struct fy_part *
+wait_for_part(struct fy_live *l, const struct fy_target *t,
+	      struct fy_parts *parts, struct fy_error *err)
+{
+	uint64_t wait = l->o->live.wait_s != 0 ? l->o->live.wait_s : COME_S;
+	uint64_t end = fy_clock_ms() + wait * 1000;
+	const struct fy_part *p = NULL;
+	bool said = false;
+
+	for (;;) {
+		if (fy_parts_list(l, parts, err) == 0)
+			p = find_part(parts, t, err);
+		if (p != NULL || err->code != FY_E_NONE ||
+		    fy_clock_ms() >= end || fy_stop_is_raised(&fy_client_stop))
+			return p;
+		if (!said)
+			fy_live_say(l,
+				    "p2v.target: the disk is not there yet; "
+				    "waiting for it (%llu seconds)",
+				    (unsigned long long)wait);
+		said = true;
+		fy_parts_release(parts);
+		fy_live_pause(STEP_MS);
+	}
+}
+
 static int
 mount_disk(struct fy_live *l, const struct fy_target *t, struct fy_error *err)
 {
 	struct fy_parts parts = { .n = 0 };
-	const struct fy_part *p = NULL;
-	int i, r;
+	const struct fy_part *p = wait_for_part(l, t, &parts, err);
+	int r;
 
-	for (i = 0;; i++) {
-		r = fy_parts_list(l, &parts, err);
-		if (r == 0)
-			p = find_part(&parts, t, err);
-		if (p != NULL || err->code != FY_E_NONE || i == COME_STEPS ||
-		    fy_stop_is_raised(&fy_client_stop))
-			break;
-		fy_parts_release(&parts);
-		fy_live_pause(STEP_MS);
-	}
 	if (p == NULL && err->code == FY_E_NONE)
 		fy_error_set(err, FY_E_NOTFOUND, 0,
 			     "p2v.target: no local disk has such a filesystem "
