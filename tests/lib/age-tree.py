@@ -134,7 +134,9 @@ def main(argv):
         try:
             tree.step()
         except OSError as e:
-            if e.errno not in (errno.ENOSPC, errno.EMLINK):
+            # On a full volume ntfs-3g calls a new name one that exists.
+            full = (errno.ENOSPC, errno.EMLINK, errno.EEXIST)
+            if e.errno not in full:
                 raise
             tree.remove()
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests of used-blocks compute, apart from the program itself.
 
-  usedmap.py compare JSON [--over=BYTES] REFERENCE...
+  usedmap.py compare JSON [--over=BYTES] [--until=OFFSET] REFERENCE...
                                          no used byte of a reference is missing
                                          from the map, and at most 0.1 % is
-                                         over, or so many bytes
+                                         over, or so many bytes; from OFFSET on
+                                         it is not believed
       REFERENCE  dumpe2fs:FILE  output of dumpe2fs: all that is not free
                  domain:FILE    a domain log of partclone -D
                  ntfsclone:FILE an image of ntfsclone -s
@@ -131,19 +132,23 @@ def compare(argv):
         sys.exit("used_bytes is not the sum of the extents")
     if ours and ours[-1][1] > m["disk_bytes"]:
         sys.exit("extents reach behind the disk's end")
-    allowed = 0
+    allowed, until = 0, 1 << 64
     readers = {"dumpe2fs": dumpe2fs, "domain": domain,
                "ntfsclone": ntfsclone}
     for ref in argv[1:]:
         if ref.startswith("--over="):
             allowed = int(ref[7:])
             continue
+        if ref.startswith("--until="):
+            until = int(ref[8:])
+            continue
         kind, rest = ref.split(":", 1)
         path, _, start = rest.partition("@")
         start = int(start or 0)
         used, end = readers[kind](path)
         used = [[a + start, b + start] for a, b in used]
-        end += start
+        end = min(end + start, until)
+        used = subtract(used, [[until, 1 << 64]])
         missing = subtract(used, ours)
         if missing:
             sys.exit("%s: %d used bytes are missing, first at %d"
