@@ -397,9 +397,11 @@ convert_by_menu() {
 	}
 	see 'Choose the disks' 200
 	see '/dev/sd' 5
-	say "disks: $(screen | grep -o '/dev/sd[a-z]' | sort -u | paste -sd' ')"
-	[ "$(screen | grep -o '/dev/sd[a-z]' | sort -u | paste -sd' ')" = \
-		"$2" ] || fail "other disks than $2 are offered"
+	offered=$(screen | grep -Eo '\[[ *]\] +/dev/sd[a-z]' |
+		grep -o '/dev/.*' | sort -u | paste -sd' ')
+	say "disks: $offered; $(screen | grep -Eo 'Not /dev/[^|]*[a-z]' |
+		paste -sd';')"
+	[ "$offered" = "$2" ] || fail "other disks than $2 are offered"
 	keys Enter
 	see 'Directory' 60
 	keys Enter
