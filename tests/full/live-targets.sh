@@ -392,7 +392,7 @@ convert_by_menu() {
 	keys Enter
 	[ -z "${UNKNOWN:-}" ] || {
 		see 'Unknown host key' 90
-		see "$SSHD_FINGERPRINT"
+		see "${SSHD_FINGERPRINT//+/\\+}"
 		keys Left Enter
 	}
 	see 'Choose the disks' 200
