@@ -373,12 +373,22 @@ log_in() {
 		-o PubkeyAuthentication=no -p "$1" root@127.0.0.1 "$3"
 }
 
+# How many interfaces the list shows above this one.
+above() {
+	screen | grep -Eo '(bond[0-9]+|enp[0-9a-z.]+) +(no )?link' |
+		awk -v name="$1" '$1 == name { exit } { n++ } END { print n + 0 }'
+}
+
 # The one port's screen of the network: configure IFACE.
 port_form() {
+	local n
 	choose n
 	see 'Which interface'
+	see "$1 +(no )?link" 5
 	keys Home
-	[ "$1" = "$NIC1" ] || keys Down
+	for ((n = $(above "$1"); n > 0; n--)); do
+		keys Down
+	done
 	keys Enter
 	see 'addresses +DHCP'
 	keys Enter
