@@ -49,7 +49,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 TESTS := $(patsubst %.c,$(B)/%,$(TEST_SRC))
 FUZZ_REPLAY := $(patsubst %.c,$(B)/%-replay,$(FUZZ_SRC))
 
-all: $(addprefix $(O)/,$(PROGRAMS))
+all: $(addprefix $(O)/,$(PROGRAMS)) firstboot
 
 $(O)/libironferry.a: $(call obj,$(ALL_LIB_SRC))
 	@rm -f $@
@@ -74,6 +74,31 @@ $(FUZZ_REPLAY): $(B)/%-replay: $(B)/%.o $(B)/tests/fuzz/replay.o \
 		$(O)/libironferry.a
 	$(call Q,LD)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
+
+# --- the program for the first boot of Windows guests ------------------------
+# By MinGW-w64; without it nothing can be run there, which v2v-server says.
+MINGW_amd64 ?= x86_64-w64-mingw32-gcc
+MINGW_x86 ?= i686-w64-mingw32-gcc
+FIRSTBOOT := $(foreach a,amd64 x86,$(if $(shell command -v $(MINGW_$(a))),\
+	$(O)/firstboot-$(a).exe))
+# No C library; nothing that Windows XP (amd64: Server 2003) doesn't have.
+FIRSTBOOT_FLAGS = -std=gnu17 -Os -ffreestanding -nostdlib -fno-ident -s \
+	-fno-stack-protector -fno-asynchronous-unwind-tables \
+	-mno-stack-arg-probe -Wall -Wextra -Wshadow -Wvla \
+	-Wframe-larger-than=3072 $(WERROR) -I. -Wl,--no-insert-timestamp
+firstboot: $(FIRSTBOOT)
+	$(if $(filter-out 2,$(words $(FIRSTBOOT))),@echo 'MinGW-w64 is not \
+	installed: there will be no scripts at the first boot of all or some \
+	Windows guests')
+$(O)/firstboot-amd64.exe: FIRSTBOOT_FLAGS += -Wl,-e,start \
+	-Wl,--subsystem,console:5.2
+$(O)/firstboot-x86.exe: FIRSTBOOT_FLAGS += -Wl,-e,_start \
+	-Wl,--subsystem,console:5.1
+$(O)/firstboot-%.exe: drivers-inject/firstboot/main.c \
+		drivers-inject/firstboot/plan.c drivers-inject/firstboot/plan.h
+	@mkdir -p $(@D)
+	$(call Q,MINGW)$(MINGW_$*) $(FIRSTBOOT_FLAGS) -o $@ $(filter %.c,$^) \
+		-ladvapi32 -lkernel32
 
 # --- fuzzing with clang's engine: `make fuzz FUZZ_SECONDS=600` --------------
 FUZZ_SECONDS ?= 60
@@ -117,6 +142,8 @@ install: all man
 		exit 1; \
 	done
 	install -m 644 $(MAN) '$(DESTDIR)$(PREFIX)/share/man/man1/'
+	$(if $(strip $(FIRSTBOOT)),install -d '$(DESTDIR)$(PREFIX)/share/ironferry' && \
+		install -m 644 $(FIRSTBOOT) '$(DESTDIR)$(PREFIX)/share/ironferry/')
 
 setup:
 	tests/setup all
@@ -163,7 +190,7 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all clean man install setup demo bench deb fuzz fuzz-build \
+.PHONY: all firstboot clean man install setup demo bench deb fuzz fuzz-build \
 	live-image live-image-programs \
 	test-programs check check-unit check-smoke check-full check-asan \
 	check-tsan format
