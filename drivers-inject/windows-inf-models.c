@@ -3,12 +3,11 @@
  * What an INF file is and which devices it serves on a given Windows.
  *
  * Each line of [Manufacturer] names a models section and the decorations that
- * it exists with.  Of those that fit the system (its version and build not
- * below what the decoration asks for) the one with the highest version wins,
- * then the highest build, then one that names the architecture, the product
- * type, the suites.  Without a fitting one an undecorated section serves x86
- * only: Windows on other architectures wants a decoration since Server 2003
- * SP1.
+ * it exists with.  A decoration fits when version and build of Windows are not
+ * below what it asks for.  Of those the one with the highest version wins, then
+ * the highest build, then one that names the architecture, the product type,
+ * the suites.  Without a fitting one an undecorated section serves x86 only:
+ * Windows on other architectures wants a decoration since Server 2003 SP1.
  */
 #include <stdio.h>
 #include <string.h>
