@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A volume out of pieces of other volumes: what a logical volume is.  The piece
- * of a byte is found by bisection; a read that crosses pieces or stripes is cut
- * there.
+ * of a byte is found by bisection; a read or write that crosses pieces or
+ * stripes is cut there.
  */
 #include "common/gather.h"
 
@@ -14,7 +14,7 @@
 struct gather {
 	struct fy_gather_piece *pieces; /* their areas are in 'areas' */
 	struct fy_gather_area *areas;
-	size_t n;
+	size_t n, n_areas;
 };
 
 uint64_t
@@ -43,7 +43,7 @@ find_place(const struct fy_gather_piece *p, uint64_t at,
 		*ret = (struct fy_gather_area){ NULL, 0 };
 		return p->length - at;
 	}
-	if (p->n_areas == 1) {
+	if (p->n_areas == 1 || p->mirrored) {
 		*ret = p->areas[0];
 		ret->offset += at;
 		return p->length - at;
@@ -97,6 +97,59 @@ gather_pread(void *handle, void *buf, size_t len, uint64_t offset,
 	return 0;
 }
 
+/* To all areas of a mirrored piece, else to the one place. */
+static int
+write_part(const struct fy_gather_piece *p, const void *buf, size_t len,
+	   uint64_t at, const struct fy_gather_area *place,
+	   struct fy_error *err)
+{
+	unsigned k;
+
+	if (!p->mirrored)
+		return fy_volume_pwrite(place->volume, buf, len, place->offset,
+					err);
+	for (k = 0; k < p->n_areas; k++)
+		if (fy_volume_pwrite(p->areas[k].volume, buf, len,
+				     p->areas[k].offset + at, err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+gather_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
+	      struct fy_error *err)
+{
+	const struct gather *g = handle;
+	const unsigned char *from = buf;
+	struct fy_gather_area area;
+	size_t part;
+
+	while (len > 0) {
+		const struct fy_gather_piece *p = find_piece(g, offset);
+
+		part = (size_t)fy_min_u64(
+			len, find_place(p, offset - p->start, &area));
+		if (write_part(p, from, part, offset - p->start, &area, err))
+			return -1;
+		from += part;
+		offset += part;
+		len -= part;
+	}
+	return 0;
+}
+
+static int
+gather_flush(void *handle, struct fy_error *err)
+{
+	const struct gather *g = handle;
+	size_t i;
+
+	for (i = 0; i < g->n_areas; i++)
+		if (fy_volume_flush(g->areas[i].volume, err) == -1)
+			return -1;
+	return 0;
+}
+
 static void
 gather_close(void *handle)
 {
@@ -112,6 +165,27 @@ static const struct fy_volume_ops gather_ops = {
 	.close = gather_close,
 };
 
+static const struct fy_volume_ops gather_ops_rw = {
+	.pread = gather_pread,
+	.pwrite = gather_pwrite,
+	.flush = gather_flush,
+	.close = gather_close,
+};
+
+static bool
+all_writable(const struct gather *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (g->pieces[i].n_areas == 0)
+			return false;
+	for (i = 0; i < g->n_areas; i++)
+		if (!fy_volume_is_writable(g->areas[i].volume))
+			return false;
+	return true;
+}
+
 /* Whether the piece follows the bytes before it and lies in its areas. */
 static bool
 is_sound(const struct fy_gather_piece *p, uint64_t start)
@@ -122,13 +196,14 @@ is_sound(const struct fy_gather_piece *p, uint64_t start)
 	if (p->start != start || p->length == 0 ||
 	    !fy_add_u64(p->start, p->length, &end))
 		return false;
-	if (p->n_areas > 1 &&
+	if (p->n_areas > 1 && !p->mirrored &&
 	    (p->stripe_bytes == 0 ||
 	     !fy_mul_u64(p->n_areas, p->stripe_bytes, &share)))
 		return false;
 	for (k = 0; k < p->n_areas; k++) {
-		share = fy_gather_share(p->length, p->n_areas, p->stripe_bytes,
-					k);
+		share = p->mirrored ? p->length
+				    : fy_gather_share(p->length, p->n_areas,
+						      p->stripe_bytes, k);
 		if (!fy_add_u64(p->areas[k].offset, share, &end) ||
 		    end > fy_volume_size(p->areas[k].volume))
 			return false;
@@ -169,6 +244,7 @@ fy_gather_new(const struct fy_gather_piece *pieces, size_t n, const char *name,
 	g = calloc(1, sizeof(*g));
 	if (g != NULL) {
 		g->n = n;
+		g->n_areas = areas;
 		g->pieces = calloc(n + 1, sizeof(*g->pieces));
 		g->areas = calloc(areas + 1, sizeof(*g->areas));
 	}
@@ -185,6 +261,7 @@ fy_gather_new(const struct fy_gather_piece *pieces, size_t n, const char *name,
 			       pieces[i].n_areas * sizeof(*g->areas));
 		at += pieces[i].n_areas;
 	}
-	*ret = fy_volume_new(&gather_ops, g, name, size, sector_bytes, err);
+	*ret = fy_volume_new(all_writable(g) ? &gather_ops_rw : &gather_ops, g,
+			     name, size, sector_bytes, err);
 	return *ret == NULL ? -1 : 0;
 }

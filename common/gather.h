@@ -13,19 +13,21 @@ struct fy_gather_area {
 /*
  * A run of bytes of the volume that is made.  One area: its bytes follow each
  * other there.  Several: they are dealt out in turn, 'stripe_bytes' at a time,
- * as RAID 0 does.  None: zeros.
+ * as RAID 0 does; or ('mirrored') each has all of them, the first is read and
+ * all are written.  None: zeros.
  */
 struct fy_gather_piece {
 	uint64_t start, length; /* on the volume that is made */
 	const struct fy_gather_area *areas;
 	unsigned n_areas;
 	uint64_t stripe_bytes;
+	bool mirrored;
 };
 
 /*
- * A read-only volume out of pieces of others, in order and without gaps from 0
- * on (copied).  FY_E_FORMAT when they are not, or reach behind an area's
- * volume.
+ * A volume out of pieces of others, in order and without gaps from 0 on
+ * (copied).  It can be written to when all of those can, and no piece is
+ * zeros.  FY_E_FORMAT when they are not, or reach behind an area's volume.
  */
 int fy_gather_new(const struct fy_gather_piece *pieces, size_t n,
 		  const char *name, uint32_t sector_bytes,

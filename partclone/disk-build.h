@@ -26,6 +26,7 @@ struct fy_disk_build {
 	struct fy_table *table;
 	bool is_one; /* the disk is one volume */
 	bool probe_only;
+	bool layers; /* what lies on the places is looked for */
 	struct fy_disk_map *map;
 	struct fy_node **places; /* the partitions' in order, or the disk's;
 				    borrowed from the stack */

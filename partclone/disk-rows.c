@@ -22,6 +22,7 @@ row_release(struct fy_disk_volume *v)
 	free(v->note);
 	free(v->layer);
 	free(v->on);
+	free(v->sealed);
 }
 
 void
@@ -128,10 +129,37 @@ fy_disk_add_upper(struct fy_disk_build *b, const struct fy_node *n,
 	    fy_disk_set_text(&v->on, n->base->path, err) == -1)
 		return -1;
 	if (b->probe_only)
-		return 0;
+		return fy_disk_set_text(&v->note, n->closed, err) == -1
+			       ? -1
+			       : fy_disk_set_text(&v->sealed, n->sealed, err);
 	v->used_bytes = n->used_bytes;
 	v->how = n->result.whole ? FY_HOW_WHOLE : FY_HOW_MAP;
 	return fy_disk_set_text(&v->note, n->result.note, err);
+}
+
+struct fy_disk_volume *
+fy_disk_map_add_upper(struct fy_disk_map *m, const char *path,
+		      const char *layer, const char *on, struct fy_error *err)
+{
+	struct fy_disk_volume *v =
+		add_row(&m->upper, &m->n_upper, 0, 0, path, err);
+
+	if (v == NULL || fy_disk_set_text(&v->layer, layer, err) == -1 ||
+	    fy_disk_set_text(&v->on, on, err) == -1)
+		return NULL;
+	return v;
+}
+
+size_t
+fy_disk_map_rows(const struct fy_disk_map *m)
+{
+	return m->n_volumes + m->n_upper;
+}
+
+const struct fy_disk_volume *
+fy_disk_map_row(const struct fy_disk_map *m, size_t i)
+{
+	return i < m->n_volumes ? &m->volumes[i] : &m->upper[i - m->n_volumes];
 }
 
 int

@@ -148,6 +148,18 @@ take_node(struct fy_disk_build *b, struct fy_stack *s, struct fy_node *n,
 	return do_tail(b, row, n->result.bytes, err);
 }
 
+/* Of a set that is not mapped: why a member shows nothing. */
+static int
+tell_closed(struct fy_disk_volume *v, struct fy_stack *s,
+	    const struct fy_node *n, struct fy_error *err)
+{
+	const char *why = NULL;
+
+	if (n->layer != NULL && n->layer->closed != NULL)
+		why = n->layer->closed(s, n);
+	return why == NULL ? 0 : fy_disk_set_text(&v->note, why, err);
+}
+
 static int
 do_place(struct fy_disk_build *b, struct fy_stack *s, size_t index,
 	 struct fy_error *err)
@@ -164,7 +176,7 @@ do_place(struct fy_disk_build *b, struct fy_stack *s, size_t index,
 	    fy_disk_describe(v, &n->info, err) == -1)
 		return -1;
 	if (b->probe_only)
-		return 0;
+		return tell_closed(v, s, n, err);
 	return take_node(b, s, n, b->map->n_volumes - 1, err);
 }
 
@@ -281,7 +293,7 @@ add_uppers(struct fy_stack *s, size_t *ret_at, struct fy_error *err)
 		if (n->base == NULL)
 			continue;
 		*ret_at = n->build->index;
-		if (fy_node_map(s, n, err) == -1 ||
+		if ((!n->build->probe_only && fy_node_map(s, n, err) == -1) ||
 		    add_upper(n->build, n, err) == -1)
 			return -1;
 	}
@@ -303,7 +315,7 @@ read_set(struct fy_disk_build *builds, size_t n, struct fy_stack *s,
 			return -1;
 		total += builds[i].map->disk_bytes;
 	}
-	if (!builds[0].probe_only && fy_stack_grow(s, err) == -1)
+	if (builds[0].layers && fy_stack_grow(s, err) == -1)
 		return -1;
 	for (i = 0; i < n; i++) {
 		*ret_at = i;
@@ -319,40 +331,79 @@ read_set(struct fy_disk_build *builds, size_t n, struct fy_stack *s,
 	return add_uppers(s, ret_at, err);
 }
 
+struct fy_disk_set {
+	struct fy_disk_build *builds;
+	size_t n;
+	struct fy_stack stack;
+};
+
+void
+fy_disk_set_free(struct fy_disk_set *set)
+{
+	size_t i;
+
+	if (set == NULL)
+		return;
+	fy_stack_release(&set->stack);
+	for (i = 0; i < set->n; i++)
+		release(&set->builds[i]);
+	free(set->builds);
+	free(set);
+}
+
+/* '*ret_at' as for read_set. */
+static int
+open_set(struct fy_volume *const *disks, size_t n,
+	 const struct fy_disk_map_options *options, bool probe_only,
+	 bool layers, struct fy_disk_set **ret, size_t *ret_at,
+	 struct fy_error *err)
+{
+	static const struct fy_disk_map_options defaults;
+	FY_AUTO(disk_set) struct fy_disk_set *set = calloc(1, sizeof(*set));
+	size_t i;
+
+	*ret_at = 0;
+	if (set != NULL)
+		set->builds = calloc(n + 1, sizeof(*set->builds));
+	if (set == NULL || set->builds == NULL)
+		return fy_error_nomem(err);
+	set->n = n;
+	for (i = 0; i < n; i++) {
+		set->builds[i].index = i;
+		set->builds[i].disk = disks[i];
+		set->builds[i].options =
+			options != NULL ? &options[i] : &defaults;
+		set->builds[i].probe_only = probe_only;
+		set->builds[i].layers = layers;
+	}
+	set->stack.builds = set->builds;
+	set->stack.n_builds = n;
+	if (n > 0 && read_set(set->builds, n, &set->stack, ret_at, err) == -1) {
+		if (set->stack.failed != NULL)
+			*ret_at = set->stack.failed->build->index;
+		return -1;
+	}
+	*ret = fy_steal_ptr(&set);
+	return 0;
+}
+
 static int
 run(struct fy_volume *const *disks, size_t n,
     const struct fy_disk_map_options *options, bool probe_only,
     struct fy_disk_map **ret, size_t *ret_at, struct fy_error *err)
 {
-	static const struct fy_disk_map_options defaults;
-	struct fy_disk_build *builds = calloc(n + 1, sizeof(*builds));
-	struct fy_stack s = { 0 };
-	size_t i, at = 0;
-	int r = 0;
+	FY_AUTO(disk_set) struct fy_disk_set *set = NULL;
+	size_t i, at;
 
-	if (builds == NULL)
-		return fy_error_nomem(err);
-	for (i = 0; i < n; i++) {
-		builds[i].index = i;
-		builds[i].disk = disks[i];
-		builds[i].options = options != NULL ? &options[i] : &defaults;
-		builds[i].probe_only = probe_only;
+	if (open_set(disks, n, options, probe_only, !probe_only, &set, &at,
+		     err) == -1) {
+		if (ret_at != NULL)
+			*ret_at = at;
+		return -1;
 	}
-	s.builds = builds;
-	s.n_builds = n;
-	if (n > 0)
-		r = read_set(builds, n, &s, &at, err);
-	for (i = 0; r == 0 && i < n; i++)
-		ret[i] = fy_steal_ptr(&builds[i].map);
-	if (s.failed != NULL)
-		at = s.failed->build->index;
-	if (r == -1 && ret_at != NULL)
-		*ret_at = at;
-	fy_stack_release(&s);
 	for (i = 0; i < n; i++)
-		release(&builds[i]);
-	free(builds);
-	return r;
+		ret[i] = fy_steal_ptr(&set->builds[i].map);
+	return 0;
 }
 
 int
@@ -376,4 +427,39 @@ fy_disk_probe(struct fy_volume *disk, struct fy_disk_map **ret,
 	      struct fy_error *err)
 {
 	return run(&disk, 1, NULL, true, ret, NULL, err);
+}
+
+int
+fy_disk_set_open(struct fy_volume *const *disks, size_t n,
+		 struct fy_disk_set **ret, struct fy_error *err)
+{
+	size_t at;
+
+	if (open_set(disks, n, NULL, true, true, ret, &at, err) == -1)
+		return fy_error_prefix(err, "disk %zu", at);
+	return 0;
+}
+
+struct fy_disk_map *
+fy_disk_set_map(const struct fy_disk_set *s, size_t i)
+{
+	return s->builds[i].map;
+}
+
+struct fy_volume *
+fy_disk_set_volume(const struct fy_disk_set *s, size_t disk,
+		   const struct fy_disk_volume *v)
+{
+	size_t i;
+
+	for (i = 0; i < s->stack.n_nodes; i++) {
+		const struct fy_node *n = s->stack.nodes[i];
+
+		if (n->build->index == disk && n->start == v->start &&
+		    strcmp(n->path, v->path) == 0 &&
+		    fy_volume_size(n->volume) == v->length &&
+		    (n->base == NULL || n->closed == NULL))
+			return n->volume;
+	}
+	return NULL;
 }

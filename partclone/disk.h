@@ -48,6 +48,9 @@ struct fy_disk_volume {
 	 * place on the disk; its other bytes may lie anywhere, on other disks
 	 * too.  NULL: a place on the disk. */
 	char *layer, *on;
+	/* Why such a volume must not be written to, though it can be read: for
+	 * what else would change.  Only told of an open set; NULL. */
+	char *sealed;
 };
 
 struct fy_disk_map {
@@ -121,5 +124,37 @@ int fy_disk_map_write_json(const struct fy_disk_map *m, FILE *to,
  */
 int fy_disk_probe(struct fy_volume *disk, struct fy_disk_map **ret,
 		  struct fy_error *err);
+
+/*
+ * Disks that belong together, to be read and (where they are writable) written
+ * to: as fy_disk_probe tells of each, and what lies on their places, layer by
+ * layer, in 'upper'.  The bytes of LVs and arrays are put together out of those
+ * of the disks (borrowed: they outlive the set); images that are the same are
+ * written to together.  For an image that is made of layers that can't be put
+ * together there is no row.
+ */
+struct fy_disk_set;
+int fy_disk_set_open(struct fy_volume *const *disks, size_t n,
+		     struct fy_disk_set **ret, struct fy_error *err);
+void fy_disk_set_free(struct fy_disk_set *s); /* NULL is fine */
+FY_DEFINE_AUTO(disk_set, struct fy_disk_set, fy_disk_set_free)
+/* Of disk 'i'; the set's, as long as that is there. */
+struct fy_disk_map *fy_disk_set_map(const struct fy_disk_set *s, size_t i);
+/* The bytes of a volume, which a set of the same disks told of; the set's.
+ * NULL: it isn't there, or was not put together. */
+struct fy_volume *fy_disk_set_volume(const struct fy_disk_set *s, size_t disk,
+				     const struct fy_disk_volume *v);
+
+/* Another row for what lies on a disk's volumes; it may move the others.  Texts
+ * are copied and may be NULL, but for 'path'.  NULL when out of memory. */
+struct fy_disk_volume *fy_disk_map_add_upper(struct fy_disk_map *m,
+					     const char *path,
+					     const char *layer, const char *on,
+					     struct fy_error *err);
+
+/* The rows of a map: of its volumes, then the upper ones. */
+size_t fy_disk_map_rows(const struct fy_disk_map *m);
+const struct fy_disk_volume *fy_disk_map_row(const struct fy_disk_map *m,
+					     size_t i);
 
 #endif

@@ -154,32 +154,28 @@ place_area(struct fy_lvm_group *g, const struct fy_lvm_area *a,
 	return 0;
 }
 
-/* One segment as a piece; '*areas' moves on.  Its images are the same: the
- * first is read. */
+/* One segment as a piece; '*areas' moves on. */
 static int
 make_piece(struct fy_lvm_group *g, const struct fy_lvm_segment *s,
 	   struct fy_gather_area **areas, struct fy_gather_piece *ret,
 	   bool *ret_readable, unsigned *ret_level, struct fy_error *err)
 {
-	struct fy_gather_area other;
-	uint32_t k, n = s->kind == FY_LVM_MIRRORED ? 1 : s->n_areas;
+	uint32_t k;
 
 	*ret = (struct fy_gather_piece){
 		.start = s->start * g->vg.extent_bytes,
 		.length = s->count * g->vg.extent_bytes,
 		.areas = *areas,
-		.n_areas = n,
+		.n_areas = s->n_areas,
 		.stripe_bytes = s->stripe_bytes,
+		.mirrored = s->kind == FY_LVM_MIRRORED,
 	};
-	for (k = 0; k < n; k++) {
+	for (k = 0; k < s->n_areas; k++) {
 		if (place_area(g, &s->areas[k], *areas, ret_level, err) == -1)
 			return -1;
 		*ret_readable = *ret_readable && (*areas)->volume != NULL;
 		(*areas)++;
 	}
-	for (; k < s->n_areas; k++)
-		if (place_area(g, &s->areas[k], &other, ret_level, err) == -1)
-			return -1;
 	return 0;
 }
 
@@ -390,6 +386,27 @@ make_blank(const struct fy_lvm_group *g, const struct fy_lvm_lv *lv,
 			     err);
 }
 
+/* Why an LV must not be written to, or NULL. */
+static const char *
+seal_of(const struct fy_lvm_group *g, uint32_t index)
+{
+	const struct fy_lvm_lv_work *w = &g->lvs[index];
+	uint32_t i;
+
+	if (w->cow_of != FY_LVM_NONE)
+		return "it is a snapshot of another LV";
+	if (w->first_snapshot != FY_LVM_NONE)
+		return "it has snapshots, which would change with it; remove "
+		       "them first (lvremove)";
+	if (w->volume != NULL && g->vg.lvs[index].n_segments == 1 &&
+	    g->vg.lvs[index].segments[0].kind == FY_LVM_THIN)
+		return "it is a thin volume, which is not written to here";
+	for (i = 0; i < g->vg.n_pvs; i++)
+		if (g->pvs[i]->node->sealed != NULL)
+			return g->pvs[i]->node->sealed;
+	return NULL;
+}
+
 static int
 add_node(struct fy_stack *s, struct fy_lvm_group *g, uint32_t index,
 	 struct fy_error *err)
@@ -418,7 +435,10 @@ add_node(struct fy_stack *s, struct fy_lvm_group *g, uint32_t index,
 	snprintf(path, sizeof(path), "%.130s/%.130s", g->vg.name, lv->name);
 	base = find_base(g, index, 0, &at);
 	w->node = fy_stack_add_upper(s, base, at, path, "lvm", closed, v, err);
-	return w->node == NULL ? -1 : 0;
+	if (w->node == NULL)
+		return -1;
+	w->node->sealed = seal_of(g, index);
+	return 0;
 }
 
 int

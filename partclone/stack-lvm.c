@@ -461,15 +461,34 @@ group_of(const struct fy_lvm_layer *l, const struct fy_lvm_pv_found *f,
 	return NULL;
 }
 
-/* One warning for a group. */
-static int
-whole_for_group(struct fy_lvm_group *g, struct fy_node *n, struct fy_error *err)
+/* Why a PV is used whole; '*ret' its group, where there is one to blame. */
+static const char *
+problem_of(const struct fy_lvm_layer *l, const struct fy_lvm_pv_found *f,
+	   struct fy_lvm_group **ret)
 {
-	bool warn = !g->warned;
+	uint32_t index;
 
-	g->warned = true;
-	return warn ? fy_node_whole_warn(n, g->problem, err)
-		    : fy_node_whole(n, g->problem, err);
+	*ret = group_of(l, f, &index);
+	if (*ret != NULL && (*ret)->problem[0] != '\0')
+		return (*ret)->problem;
+	*ret = NULL;
+	if (f->problem[0] != '\0')
+		return f->problem;
+	*ret = f->text == NULL ? NULL : find_group(l, f->vg_id);
+	if (*ret != NULL && (*ret)->problem[0] != '\0')
+		return (*ret)->problem;
+	*ret = NULL;
+	return "a PV of no volume group that is known here";
+}
+
+/* The group that is open and has this PV, or NULL. */
+static struct fy_lvm_group *
+open_group_of(const struct fy_lvm_layer *l, const struct fy_lvm_pv_found *f,
+	      uint32_t *ret_index)
+{
+	struct fy_lvm_group *g = group_of(l, f, ret_index);
+
+	return g != NULL && g->opened && g->pvs[*ret_index] == f ? g : NULL;
 }
 
 static int
@@ -477,25 +496,37 @@ lvm_map(struct fy_stack *s, struct fy_node *n, struct fy_error *err)
 {
 	struct fy_lvm_pv_found *f = n->member;
 	struct fy_lvm_group *g;
+	const char *why;
+	uint32_t index;
+	bool warn;
+
+	g = open_group_of(s->lvm, f, &index);
+	if (g != NULL)
+		return map_pv(s, g, index, n, err);
+	why = problem_of(s->lvm, f, &g);
+	/* One warning for a group. */
+	warn = g != NULL ? !g->warned : f->problem[0] != '\0';
+	if (g != NULL)
+		g->warned = true;
+	return warn ? fy_node_whole_warn(n, why, err)
+		    : fy_node_whole(n, why, err);
+}
+
+static const char *
+lvm_closed(struct fy_stack *s, const struct fy_node *n)
+{
+	struct fy_lvm_group *g;
 	uint32_t index;
 
-	g = group_of(s->lvm, f, &index);
-	if (g != NULL && g->opened && g->pvs[index] == f)
-		return map_pv(s, g, index, n, err);
-	if (g != NULL && g->problem[0] != '\0')
-		return whole_for_group(g, n, err);
-	if (f->problem[0] != '\0')
-		return fy_node_whole_warn(n, f->problem, err);
-	g = f->text == NULL ? NULL : find_group(s->lvm, f->vg_id);
-	if (g != NULL && g->problem[0] != '\0')
-		return whole_for_group(g, n, err);
-	return fy_node_whole(n, "a PV of no volume group that is known here",
-			     err);
+	return open_group_of(s->lvm, n->member, &index) != NULL
+		       ? NULL
+		       : problem_of(s->lvm, n->member, &g);
 }
 
 const struct fy_layer fy_layer_lvm = {
 	.join = lvm_join,
 	.open = lvm_open,
 	.map = lvm_map,
+	.closed = lvm_closed,
 	.release = lvm_release,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * md as a layer.  A RAID 1 is what its newest member in sync holds, so each
- * member by itself shows the array, and what is used of the array is used of
+ * member by itself shows the array (what is written goes to all of them), and what is used of the array is used of
  * each member in sync; what lies before and behind the data is used.  Members
  * of other arrays, and those that are not in sync, are used whole.
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/gather.h"
 #include "partclone/disk-build.h"
 #include "partclone/md.h"
 
@@ -181,24 +182,65 @@ name_is_taken(const struct fy_stack *s, const char *path)
 	return false;
 }
 
+/* The members that the array is opened with: all in sync.  '*ret_sealed': why
+ * that is not enough to write to it. */
+static size_t
+list_members(const struct fy_md_layer *l, const struct array *a,
+	     struct fy_gather_area *ret, const char **ret_sealed)
+{
+	size_t i, n = 0;
+
+	*ret_sealed = NULL;
+	for (i = 0; i < l->n_members; i++) {
+		const struct member *m = l->members[i];
+
+		if (memcmp(m->sb.uuid, a->uuid, 16) != 0)
+			continue;
+		if (m->array != a || reason_of(m) != NULL) {
+			*ret_sealed = "a member of it is not in sync";
+			continue;
+		}
+		if (m->node->sealed != NULL)
+			*ret_sealed = m->node->sealed;
+		ret[n++] = (struct fy_gather_area){ m->node->volume,
+						    m->sb.data_start };
+	}
+	if (n < a->first->sb.disks && *ret_sealed == NULL)
+		*ret_sealed = "a member of it is not among the disks";
+	return n;
+}
+
 static int
 open_array(struct fy_stack *s, struct member *m, struct fy_error *err)
 {
+	fy_autofree struct fy_gather_area *areas =
+		calloc(s->md->n_members, sizeof(*areas));
+	struct fy_gather_piece piece = { .length = m->sb.data_bytes,
+					 .areas = areas,
+					 .mirrored = true };
 	struct array *a = m->array;
 	struct fy_volume *v = NULL;
+	const char *sealed;
 	char path[64];
 
+	if (areas == NULL)
+		return fy_error_nomem(err);
 	snprintf(path, sizeof(path), "md/%.36s", m->sb.name);
 	if (m->sb.name[0] == '\0' || name_is_taken(s, path))
 		snprintf(path, sizeof(path), "md/%08x-%08x",
 			 fy_get_be32(a->uuid), fy_get_be32(a->uuid + 4));
-	if (fy_volume_slice(m->node->volume, m->sb.data_start, m->sb.data_bytes,
-			    path, &v, err) == -1)
-		return -1;
 	a->first = m;
+	piece.n_areas = (unsigned)list_members(s->md, a, areas, &sealed);
+	if (fy_gather_new(&piece, piece.length > 0 ? 1 : 0, path,
+			  fy_volume_sector_bytes(m->node->volume), &v,
+			  err) == -1)
+		return -1;
 	a->node = fy_stack_add_upper(s, m->node, m->sb.data_start, path, "md",
 				     NULL, v, err);
-	return a->node == NULL ? -1 : 0;
+	if (a->node == NULL)
+		return -1;
+	a->node->sealed = sealed;
+	return 0;
 }
 
 /* Members are all found in the first round, but for those on other layers:
@@ -241,18 +283,28 @@ md_open(struct fy_stack *s, struct fy_error *err)
 
 /* --- what is used ----------------------------------------------------------------- */
 
+static const char *
+md_closed(struct fy_stack *s, const struct fy_node *n)
+{
+	const struct member *m = n->member;
+	const char *why = reason_of(m);
+
+	(void)s;
+	if (why == NULL && (m->array == NULL || m->array->node == NULL))
+		why = "its array can't be read";
+	return why;
+}
+
 static int
 md_map(struct fy_stack *s, struct fy_node *n, struct fy_error *err)
 {
 	struct member *m = n->member;
-	const char *why = reason_of(m);
+	const char *why = md_closed(s, n);
 	uint64_t size = fy_volume_size(n->volume);
 	uint64_t end = m->sb.data_start + m->sb.data_bytes;
 	struct array *a = m->array;
 	char note[FY_FS_NOTE];
 
-	if (why == NULL && (a == NULL || a->node == NULL))
-		why = "its array can't be read";
 	if (why != NULL) {
 		snprintf(note, sizeof(note), "a member of md's array %.40s: %s",
 			 m->sb.name, why);
@@ -276,5 +328,6 @@ const struct fy_layer fy_layer_md = {
 	.join = md_join,
 	.open = md_open,
 	.map = md_map,
+	.closed = md_closed,
 	.release = md_release,
 };

@@ -112,6 +112,7 @@ fy_stack_add_upper(struct fy_stack *s, struct fy_node *base, uint64_t at,
 	n->start = base->start + at;
 	n->type = type;
 	n->closed = closed;
+	n->sealed = base->sealed;
 	n->depth = base->depth + 1;
 	if (n->depth > MAX_DEPTH && closed == NULL)
 		n->closed = "it lies on too many layers";

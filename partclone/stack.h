@@ -27,6 +27,9 @@ struct fy_layer {
 	int (*open)(struct fy_stack *s, struct fy_error *err);
 	/* What is used of a member, as fy_node_map. */
 	int (*map)(struct fy_stack *s, struct fy_node *n, struct fy_error *err);
+	/* Why nothing is shown of what lies on a member, or NULL; borrowed
+	 * until release.  May be NULL. */
+	const char *(*closed)(struct fy_stack *s, const struct fy_node *n);
 	void (*release)(struct fy_stack *s);
 };
 
@@ -37,10 +40,11 @@ struct fy_node {
 	struct fy_disk_build *build; /* of the disk that it begins on */
 	struct fy_volume *volume;    /* its bytes; owned */
 	uint64_t start;		     /* bytes on that disk, of its first byte */
-	const char *type;     /* of the partition; of an upper node "lvm" or
+	const char *type;   /* of the partition; of an upper node "lvm" or
 				 "md"; borrowed; NULL */
-	const char *closed;   /* why it is not looked into; borrowed; NULL */
-	bool lost;	      /* there may be more on it than 'info' knows */
+	const char *closed; /* why it is not looked into; borrowed; NULL */
+	const char *sealed; /* why it must not be written to; borrowed; NULL */
+	bool lost;	    /* there may be more on it than 'info' knows */
 	struct fy_node *base; /* what its first byte lies on; NULL: the disk */
 	unsigned depth;	      /* layers below it */
 	struct fy_fs_info info;

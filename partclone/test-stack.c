@@ -4,6 +4,7 @@
  * filesystems on several volumes, with a driver of the test's own.
  */
 #include "common/gather.h"
+#include "common/overlay.h"
 #include "partclone/disk-build.h"
 #include "partclone/test-image.h"
 
@@ -101,12 +102,13 @@ test_gather(void)
 	const struct fy_gather_area two[] = { { a.volume, 200 },
 					      { b.volume, 300 } };
 	const struct fy_gather_piece pieces[] = {
-		{ 0, 5, one, 1, 0 },
-		{ 5, 12, two, 2, 4 },
-		{ 17, 3, NULL, 0, 0 },
+		{ 0, 5, one, 1, 0, false },
+		{ 5, 12, two, 2, 4, false },
+		{ 17, 3, NULL, 0, 0, false },
 	};
-	const struct fy_gather_piece outside[] = { { 0, 4000, one, 1, 0 } };
-	const struct fy_gather_piece hole[] = { { 1, 5, one, 1, 0 } };
+	const struct fy_gather_piece outside[] = { { 0, 4000, one, 1, 0,
+						     false } };
+	const struct fy_gather_piece hole[] = { { 1, 5, one, 1, 0, false } };
 	struct fy_error err = { 0 };
 	struct fy_volume *v = NULL;
 	char buf[32] = "";
@@ -136,6 +138,76 @@ test_gather(void)
 	CHECK(err.code == FY_E_FORMAT);
 	image_free(&a);
 	image_free(&b);
+}
+
+static struct fy_volume *
+over(const struct image *m)
+{
+	struct fy_error err = { 0 };
+	struct fy_volume *v = NULL;
+
+	CHECK_OK(fy_overlay_new(m->volume, 4096, NULL, &v, &err), &err);
+	return v;
+}
+
+/* Written: byte by byte and in runs, as a flat copy has it; each image of a
+ * mirrored piece has all.  What lies around is left alone. */
+static void
+test_gather_write(void)
+{
+	struct image m = image_new(4096, 512), n = image_new(4096, 512);
+	struct fy_volume *a = over(&m), *b = over(&n);
+	const struct fy_gather_area one[] = { { a, 100 } };
+	const struct fy_gather_area two[] = { { a, 200 }, { b, 300 } };
+	const struct fy_gather_area both[] = { { a, 1000 }, { b, 2000 } };
+	const struct fy_gather_piece pieces[] = {
+		{ 0, 5, one, 1, 0, false },
+		{ 5, 12, two, 2, 4, false },
+		{ 17, 20, both, 2, 0, true },
+	};
+	const struct fy_gather_piece zeros[] = { { 0, 9, NULL, 0, 0, false } };
+	struct fy_error err = { 0 };
+	struct fy_volume *v = NULL;
+	unsigned char flat[37] = { 0 }, is[37], x[37], y[20], z[4096];
+	size_t i, len, k;
+
+	CHECK_OK(fy_gather_new(zeros, 1, "zeros", 512, &v, &err), &err);
+	CHECK(!fy_volume_is_writable(v));
+	fy_volume_close(v);
+	CHECK_OK(fy_gather_new(pieces, 3, "gathered", 512, &v, &err), &err);
+	CHECK(fy_volume_is_writable(v));
+	for (i = 0; i < sizeof(flat); i++)
+		for (len = 1; i + len <= sizeof(flat); len++) {
+			for (k = 0; k < len; k++)
+				x[k] = (unsigned char)(i * 31 + len * 7 + k +
+						       1);
+			memcpy(flat + i, x, len);
+			CHECK_OK(fy_volume_pwrite(v, x, len, i, &err), &err);
+			CHECK_OK(fy_volume_pread(v, is, sizeof(is), 0, &err),
+				 &err);
+			CHECK(memcmp(is, flat, sizeof(flat)) == 0);
+		}
+	CHECK_OK(fy_volume_pread(b, y, 20, 2000, &err), &err);
+	CHECK(memcmp(y, flat + 17, 20) == 0);
+	CHECK_OK(fy_volume_pread(a, y, 20, 1000, &err), &err);
+	CHECK(memcmp(y, flat + 17, 20) == 0);
+	/* 5 + 8 + 20 bytes of 'a', 4 + 20 of 'b', none of which is 0 (or few).
+	 */
+	CHECK_OK(fy_volume_pread(a, z, sizeof(z), 0, &err), &err);
+	memset(z + 100, 0, 5);
+	memset(z + 200, 0, 8);
+	memset(z + 1000, 0, 20);
+	CHECK(fy_is_zero(z, sizeof(z)));
+	CHECK_OK(fy_volume_pread(b, z, sizeof(z), 0, &err), &err);
+	memset(z + 300, 0, 4);
+	memset(z + 2000, 0, 20);
+	CHECK(fy_is_zero(z, sizeof(z)));
+	CHECK(fy_volume_pwrite(v, x, 2, 36, &err) == -1);
+	fy_volume_close(v);
+	fy_volume_close(a);
+	fy_volume_close(b);
+	image_free(&m);
+	image_free(&n);
 }
 
 /* --- a filesystem on several volumes -------------------------------------------- */
@@ -252,6 +324,7 @@ main(void)
 	test_pull();
 	test_stripes_plainly();
 	test_gather();
+	test_gather_write();
 	test_sets();
 	return 0;
 }
