@@ -55,6 +55,7 @@ make_tree(void)
 	put("t/etc/fstab", "tiny\n", 5);
 	put("t/etc/other", "other\n", 6);
 	put("t/etc/sealed", "sealed\n", 7);
+	put("t/etc/gone", "gone\n", 5);
 	put("t/boot/initrd", big, sizeof(big));
 	put("t/usr/lib/file", "in usr\n", 7);
 	for (i = 0; i < 300; i++) { /* so that the directory is indexed */
@@ -209,6 +210,156 @@ edit(struct fy_guest *g)
 	CHECK(after < before);
 }
 
+static char label[] = "system_u:object_r:etc_t:s0";
+
+static void
+check_xattr(struct fy_guest *g, const char *path, const char *name,
+	    const char *want, size_t want_len)
+{
+	fy_autofree char *is = NULL;
+	size_t len = 0;
+
+	CHECK_OK(fy_guest_get_xattr(g, path, name, &is, &len, &err), &err);
+	CHECK(len == want_len && is != NULL && memcmp(is, want, len) == 0 &&
+	      is[len] == '\0');
+}
+
+/* Symlinks, removing, renaming, owners, attributes. */
+static void
+change_names(struct fy_guest *g)
+{
+	static const struct fy_guest_stat st = { .mode = 02751,
+						 .uid = 100000,
+						 .gid = 7 };
+	char long_target[300];
+	struct fy_guest_stat is;
+	struct fy_error e = { 0 };
+	fy_autofree char *to = NULL;
+	fy_autofree char *again = NULL;
+	size_t i, len;
+
+	memset(long_target, 'z', sizeof(long_target) - 1);
+	long_target[sizeof(long_target) - 1] = '\0';
+	CHECK_OK(fy_guest_symlink(g, "/etc/new-link", "../usr/lib", &err),
+		 &err);
+	CHECK_OK(fy_guest_symlink(g, "/etc/long-link", long_target, &err),
+		 &err);
+	check_text(g, "/etc/new-link/file", "in usr\n");
+	CHECK_OK(fy_guest_readlink(g, "/etc/long-link", &to, &err), &err);
+	CHECK_STR(to, long_target);
+	CHECK(fy_guest_symlink(g, "/lib", "x", &e) == -1 &&
+	      e.code == FY_E_EXISTS);
+	fy_error_clear(&e);
+
+	for (i = 0; i < 300; i += 3) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "/deep/a-rather-long-name-%zu", i);
+		CHECK_OK(fy_guest_remove(g, name, &err), &err);
+		CHECK(!fy_guest_has(g, name));
+	}
+	/* The link itself, not what it leads to. */
+	CHECK_OK(fy_guest_remove(g, "/abs", &err), &err);
+	CHECK(fy_guest_has(g, "/etc/fstab"));
+	CHECK(fy_guest_remove(g, "/usr", &e) == -1 &&
+	      e.code == FY_E_UNSUPPORTED);
+	fy_error_clear(&e);
+	CHECK(fy_guest_remove(g, "/etc/sealed", &e) == -1 &&
+	      e.code == FY_E_UNSUPPORTED);
+	fy_error_clear(&e);
+	CHECK(fy_guest_remove(g, "/nothing", &e) == -1 &&
+	      e.code == FY_E_NOTFOUND);
+	fy_error_clear(&e);
+	CHECK_OK(fy_guest_mkdir(g, "/empty/er", &err), &err);
+	CHECK_OK(fy_guest_remove(g, "/empty/er", &err), &err);
+	CHECK_OK(fy_guest_mkdir(g, "/empty/dir", &err), &err);
+	/* It takes its directory along, to another parent. */
+	CHECK_OK(fy_guest_create(g, "/empty/dir/file", 0644, "x\n", 2, &err),
+		 &err);
+	CHECK_OK(fy_guest_rename(g, "/empty/dir", "/usr/moved", &err), &err);
+	CHECK_OK(fy_guest_remove(g, "/empty", &err), &err);
+	check_text(g, "/usr/moved/../moved/file", "x\n");
+	CHECK(fy_guest_rename(g, "/usr", "/usr/moved/usr", &e) == -1);
+	fy_error_clear(&e);
+	CHECK(fy_guest_rename(g, "/usr", "/etc/fstab", &e) == -1 &&
+	      e.code == FY_E_EXISTS);
+	fy_error_clear(&e);
+	CHECK_OK(fy_guest_rename(g, "/boot/initrd", "/boot/initrd.old", &err),
+		 &err);
+	CHECK_OK(fy_guest_rename(g, "/boot/initrd.old", "/boot/initrd", &err),
+		 &err);
+
+	CHECK_OK(fy_guest_set_stat(g, "/usr/lib/file", &st, &err), &err);
+	CHECK_OK(fy_guest_stat(g, "/usr/lib/file", &is, &err), &err);
+	CHECK(is.mode == 02751 && is.uid == 100000 && is.gid == 7 &&
+	      is.type == FY_GUEST_FILE && is.size == 7);
+	CHECK(fy_guest_get_xattr(g, "/etc/fstab", "security.selinux", &again,
+				 &len, &e) == -1 &&
+	      e.code == FY_E_NOTFOUND);
+	fy_error_clear(&e);
+	CHECK_OK(fy_guest_set_xattr(g, "/etc/fstab", "security.selinux", label,
+				    sizeof(label), &err),
+		 &err);
+	check_xattr(g, "/etc/fstab", "security.selinux", label, sizeof(label));
+	CHECK_OK(fy_guest_set_xattr(g, "/etc/fstab", "user.two", "2", 1, &err),
+		 &err);
+	CHECK_OK(fy_guest_set_xattr(g, "/etc", "security.selinux", label,
+				    sizeof(label), &err),
+		 &err);
+	/* What is made there gets it. */
+	CHECK_OK(fy_guest_create(g, "/etc/labelled", 0640, "l\n", 2, &err),
+		 &err);
+	CHECK_OK(fy_guest_symlink(g, "/etc/labelled-link", "labelled", &err),
+		 &err);
+	check_xattr(g, "/etc/labelled", "security.selinux", label,
+		    sizeof(label));
+	check_xattr(g, "/etc/labelled-link", "security.selinux", label,
+		    sizeof(label));
+	CHECK_OK(fy_guest_remove(g, "/etc/gone", &err), &err);
+	CHECK(fy_guest_set_xattr(g, "/etc/labelled", "user.large", big, 20000,
+				 &e) == -1 &&
+	      e.code == FY_E_NOSPACE);
+}
+
+static void
+check_names(const char *image)
+{
+	static const char *const wants[][2] = {
+		{ "stat /etc/new-link", "\"../usr/lib\"" },
+		{ "stat /etc/new-link", "Mode:  0777" },
+		{ "stat /usr/lib/file", "Mode:  02751" },
+		{ "stat /usr/lib/file", "User: 100000   Group:     7" },
+		{ "ea_get /etc/fstab security.selinux",
+		  "system_u:object_r:etc_t:s0" },
+		{ "ea_get /etc/labelled security.selinux",
+		  "system_u:object_r:etc_t:s0" },
+		{ "ea_get /etc/fstab user.two", "2" },
+		{ "cat /usr/moved/file", "x\n" },
+		{ "ls -l /deep", "a-rather-long-name-298" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(wants) / sizeof(*wants); i++) {
+		const char *argv[] = { "debugfs", "-R", wants[i][0], image,
+				       NULL };
+		fy_autofree char *out = NULL;
+
+		CHECK_OK(run(argv, &out), &err);
+		CHECK(out != NULL && strstr(out, wants[i][1]) != NULL);
+		if (out != NULL && strstr(out, wants[i][1]) == NULL)
+			fprintf(stderr, "%s: %s\n", wants[i][0], out);
+	}
+	{
+		const char *argv[] = { "debugfs", "-R", "ls /deep", image,
+				       NULL };
+		fy_autofree char *out = NULL;
+
+		CHECK_OK(run(argv, &out), &err);
+		CHECK(out != NULL &&
+		      strstr(out, "a-rather-long-name-297") == NULL);
+	}
+}
+
 static void
 check_result(const char *image)
 {
@@ -254,6 +405,28 @@ seal(const char *image)
 	CHECK_OK(run(set, NULL), &err);
 }
 
+/* An attribute in an inode of its own; e2fsck counts its blocks. */
+static void
+make_large(const char *image, const char *const *options)
+{
+	fy_autofree char *value = at("value");
+	fy_autofree char *command = NULL;
+	const char *set[] = { "debugfs", "-w", "-R", NULL, image, NULL };
+	const char *mend[] = { "e2fsck", "-fy", image, NULL };
+	bool large = false;
+
+	for (; *options != NULL; options++)
+		large = large || strstr(*options, "ea_inode") != NULL;
+	if (!large)
+		return;
+	put("value", big, 20000);
+	command = fy_format(&err, "ea_set -f %s /etc/gone user.large", value);
+	set[3] = command;
+	CHECK_OK(run(set, NULL), &err);
+	run(mend, NULL);
+	fy_error_clear(&err);
+}
+
 static void
 test_features(const char *const *options)
 {
@@ -266,6 +439,7 @@ test_features(const char *const *options)
 
 	CHECK_OK(mke2fs(image, options), &err);
 	seal(image);
+	make_large(image, options);
 	CHECK_OK(fy_volume_open_path(image, FY_VOLUME_WRITABLE, 0, &v, &err),
 		 &err);
 	/* The check afterwards compares with what was before. */
@@ -276,6 +450,7 @@ test_features(const char *const *options)
 	if (test_failures == failed) {
 		look(g);
 		edit(g);
+		change_names(g);
 	}
 	CHECK_OK(fy_guest_commit(g, &err), &err);
 	fy_guest_free(g);
@@ -297,6 +472,7 @@ test_features(const char *const *options)
 						       &err) == 0);
 	}
 	check_result(image);
+	check_names(image);
 	if (test_failures != failed)
 		fprintf(stderr, "with mke2fs %s %s %s\n",
 			options[0] ? options[0] : "",

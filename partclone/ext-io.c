@@ -281,6 +281,7 @@ our_code(errcode_t code)
 	case EXT2_ET_DIR_NO_SPACE:
 	case EXT2_ET_TOOSMALL:
 	case EXT2_ET_INLINE_DATA_NO_SPACE:
+	case EXT2_ET_EA_NO_SPACE:
 		return FY_E_NOSPACE;
 	case EXT2_ET_FILE_NOT_FOUND:
 		return FY_E_NOTFOUND;
