@@ -387,9 +387,9 @@ count(const struct fy_devices *d, const char *id, bool partuuid)
 	size_t i, k;
 
 	for (i = 0; i < d->n_disks; i++)
-		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
 			const struct fy_disk_volume *v =
-				&d->maps[i]->volumes[k];
+				fy_disk_map_row(d->maps[i], k);
 			const char *is = partuuid ? v->partuuid : v->uuid;
 
 			n += is != NULL && strcasecmp(is, id) == 0;
@@ -420,6 +420,65 @@ virtio_name(unsigned disk, unsigned number)
 	return fy_format(NULL, "/dev/vd%s%s", letters + at, part);
 }
 
+/* "vg/lv" as device-mapper has it: hyphens doubled. */
+char *
+fy_devices_mapper_name(const char *path)
+{
+	char *name = malloc(13 + 2 * strlen(path)), *to = name;
+
+	if (name == NULL)
+		return NULL;
+	memcpy(to, "/dev/mapper/", 12);
+	for (to += 12; *path != '\0'; path++) {
+		if (*path == '-')
+			*to++ = '-';
+		*to++ = *path == '/' ? '-' : *path;
+	}
+	*to = '\0';
+	return name;
+}
+
+/* Whether the volume is a part of others, so that its UUID is no
+ * filesystem's. */
+static bool
+is_member(const struct fy_disk_volume *v)
+{
+	return fy_streq(v->filesystem, "LVM2_member") ||
+	       fy_streq(v->filesystem, "linux_raid_member");
+}
+
+/* Whether a UUID is this id, but for its hyphens. */
+static bool
+is_pv_id(const char *uuid, const char *id, size_t len)
+{
+	for (; *uuid != '\0'; uuid++) {
+		if (*uuid == '-')
+			continue;
+		if (len == 0 || *id != *uuid)
+			return false;
+		id++;
+		len--;
+	}
+	return len == 0;
+}
+
+char *
+fy_devices_pv_name(const struct fy_devices *d, const char *id, size_t len)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+			const struct fy_disk_volume *v =
+				&d->maps[i]->volumes[k];
+
+			if (fy_streq(v->filesystem, "LVM2_member") &&
+			    v->uuid != NULL && is_pv_id(v->uuid, id, len))
+				return virtio_name((unsigned)i, v->number);
+		}
+	return NULL;
+}
+
 char *
 fy_devices_name(const struct fy_devices *d, unsigned disk,
 		const struct fy_disk_volume *v, enum fy_device_form form)
@@ -427,10 +486,16 @@ fy_devices_name(const struct fy_devices *d, unsigned disk,
 	bool path = form == FY_DEVICE_PATH;
 	bool uuid = form != FY_DEVICE_PARTUUID;
 
+	if (fy_streq(v->layer, "lvm")) /* the same on any machine */
+		return fy_devices_mapper_name(v->path);
+	if (v->layer != NULL && form == FY_DEVICE_VIRTIO)
+		return NULL;
 	if (form == FY_DEVICE_VIRTIO)
 		return virtio_name(disk, v->number);
 	if (form == FY_DEVICE_CRYPT)
 		uuid = fy_streq(v->filesystem, "crypto_LUKS");
+	if (is_member(v)) /* udev has no name for that UUID */
+		uuid = false;
 	if (uuid && v->uuid != NULL && is_plain(v->uuid) &&
 	    count(d, v->uuid, false) == 1)
 		return fy_format(
@@ -481,6 +546,32 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 	return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
 }
 
+/* The LV or array that the kernel gave that name: "/dev/mapper/vg-lv",
+ * "/dev/vg/lv", "/dev/md/0", "/dev/md0". */
+static const struct fy_disk_volume *
+find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < d->maps[i]->n_upper; k++) {
+			const struct fy_disk_volume *v = &d->maps[i]->upper[k];
+			fy_autofree char *mapper =
+				fy_devices_mapper_name(v->path);
+			bool md = fy_streq(v->layer, "md") &&
+				  strncmp(v->path, "md/", 3) == 0;
+
+			if (fy_streq(mapper, name) ||
+			    strcmp(name + 5, v->path) == 0 ||
+			    (md && strncmp(name, "/dev/md", 7) == 0 &&
+			     strcmp(name + 7, v->path + 3) == 0)) {
+				*ret_disk = (unsigned)i;
+				return v;
+			}
+		}
+	return NULL;
+}
+
 /* The value of 'v' that a spec of this kind compares with. */
 static const char *
 tag_of(const struct fy_disk_volume *v, unsigned tag)
@@ -502,6 +593,7 @@ fy_devices_lookup(const struct fy_devices *d, const char *spec,
 		{ "PARTLABEL=", "/dev/disk/by-partlabel/" },
 	};
 	fy_autofree char *value = NULL;
+	const struct fy_disk_volume *v;
 	size_t i, k;
 	unsigned t;
 
@@ -509,6 +601,9 @@ fy_devices_lookup(const struct fy_devices *d, const char *spec,
 		for (k = 0; k < 2 && value == NULL; k++)
 			if (strncmp(spec, tags[t][k], strlen(tags[t][k])) == 0)
 				value = strdup(spec + strlen(tags[t][k]));
+	if (value == NULL && strncmp(spec, "/dev/", 5) == 0 &&
+	    (v = find_upper(d, spec, ret_disk)) != NULL)
+		return v;
 	if (value == NULL)
 		return fy_devices_find(d, spec, ret_disk);
 	t--;
@@ -517,10 +612,11 @@ fy_devices_lookup(const struct fy_devices *d, const char *spec,
 		memmove(value, value + 1, strlen(value));
 	}
 	for (i = 0; i < d->n_disks; i++)
-		for (k = 0; k < d->maps[i]->n_volumes; k++) {
-			const struct fy_disk_volume *v =
-				&d->maps[i]->volumes[k];
-			const char *is = tag_of(v, t);
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const char *is;
+
+			v = fy_disk_map_row(d->maps[i], k);
+			is = tag_of(v, t);
 
 			if (is != NULL && (t < 2 ? strcasecmp(is, value)
 						 : strcmp(is, value)) == 0) {

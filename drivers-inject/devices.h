@@ -57,12 +57,22 @@ const struct fy_disk_volume *fy_devices_find(const struct fy_devices *d,
 					     const char *name,
 					     unsigned *ret_disk);
 
-/* A name for that volume of that disk in this form; malloc'd, or NULL. */
+/* A name for that volume of that disk in this form; malloc'd, or NULL.  An LV's
+ * is /dev/mapper/vg-lv in any form. */
 char *fy_devices_name(const struct fy_devices *d, unsigned disk,
 		      const struct fy_disk_volume *v, enum fy_device_form form);
 
+/* What virtio calls the partition or disk that is the LVM PV with this id (its
+ * letters, hyphens left out); malloc'd, or NULL. */
+char *fy_devices_pv_name(const struct fy_devices *d, const char *id,
+			 size_t len);
+
+/* Of an LV, "vg/lv": /dev/mapper/vg-lv.  malloc'd, or NULL. */
+char *fy_devices_mapper_name(const char *path);
+
 /* The volume with that "UUID=", "PARTUUID=", "LABEL=", "PARTLABEL=" or
- * /dev/disk/by-... name, or a device name as above. */
+ * /dev/disk/by-... name, the LV or array of that name, or a device name as
+ * above. */
 const struct fy_disk_volume *fy_devices_lookup(const struct fy_devices *d,
 					       const char *spec,
 					       unsigned *ret_disk);

@@ -17,12 +17,16 @@ edit_all(const char *text, size_t len)
 {
 	static char ext4[] = "ext4", uuid[] = "aaaa-1", part[] = "1234-01";
 	static char p1[] = "p1";
-	struct fy_disk_volume v = { .path = p1,
-				    .number = 1,
-				    .filesystem = ext4,
-				    .uuid = uuid,
-				    .partuuid = part };
-	struct fy_disk_map map = { .volumes = &v, .n_volumes = 1 };
+	static char lvm[] = "LVM2_member", pv[] = "aa-bb", p2[] = "p2";
+	struct fy_disk_volume v[] = {
+		{ .path = p1,
+		  .number = 1,
+		  .filesystem = ext4,
+		  .uuid = uuid,
+		  .partuuid = part },
+		{ .path = p2, .number = 2, .filesystem = lvm, .uuid = pv },
+	};
+	struct fy_disk_map map = { .volumes = v, .n_volumes = 2 };
 	struct fy_disk_map *const maps[] = { &map };
 	struct fy_devices *d = fy_devices_new(maps, 1, NULL, NULL);
 	struct fy_edit_context ctx = { .devices = d, .root_spec = "UUID=a" };

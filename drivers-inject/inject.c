@@ -30,13 +30,13 @@ release_disks(struct fy_disks *d)
 	size_t i;
 
 	fy_devices_free(d->devices);
+	fy_disk_set_free(d->set);
+	fy_disk_set_free(d->before);
 	for (i = 0; i < d->n; i++) {
 		if (d->work != NULL && d->work[i] != d->cached[i])
 			fy_volume_close(d->work[i]);
 		if (d->cached != NULL)
 			fy_volume_close(d->cached[i]);
-		if (d->maps != NULL)
-			fy_disk_map_free(d->maps[i]);
 	}
 	free(d->work);
 	free(d->cached);
@@ -78,9 +78,11 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 		else if (fy_overlay_new(d->cached[i], CLUSTER, o->tmpdir,
 					&d->work[i], err) == -1)
 			return -1;
-		if (fy_disk_probe(d->work[i], &d->maps[i], err) == -1)
-			return fy_error_prefix(err, "disk %zu", i);
 	}
+	if (fy_disk_set_open(d->work, n, &d->set, err) == -1)
+		return -1;
+	for (i = 0; i < n; i++)
+		d->maps[i] = fy_disk_set_map(d->set, i);
 	d->devices =
 		fy_devices_new(d->maps, n, o == NULL ? NULL : o->machine, err);
 	return d->devices == NULL ? -1 : 0;
@@ -96,8 +98,6 @@ why_not(const char *filesystem)
 		{ "BitLocker", "it is encrypted by BitLocker" },
 		{ "xfs", "systems on XFS can't be edited yet" },
 		{ "btrfs", "systems on Btrfs can't be edited yet" },
-		{ "LVM2_member", "systems on LVM can't be edited yet" },
-		{ "linux_raid_member", "systems on md can't be edited yet" },
 		{ "crypto_LUKS", "it is encrypted (LUKS)" },
 		{ "f2fs", "systems on F2FS can't be edited yet" },
 		{ "jfs", "systems on JFS can't be edited yet" },
@@ -117,16 +117,31 @@ why_not(const char *filesystem)
 	return NULL;
 }
 
+/* Why a volume is not looked into, or NULL. */
+static const char *
+closed(const struct fy_disk_volume *v)
+{
+	const char *why = why_not(v->filesystem);
+
+	if (why != NULL)
+		return why;
+	/* What lies on others is there in its own right. */
+	if (v->layer != NULL || fy_streq(v->filesystem, "LVM2_member") ||
+	    fy_streq(v->filesystem, "linux_raid_member"))
+		return v->note;
+	return NULL;
+}
+
 static int
 list_skipped(struct fy_disks *d, struct fy_error *err)
 {
 	size_t i, k;
 
 	for (i = 0; i < d->n; i++)
-		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
 			const struct fy_disk_volume *v =
-				&d->maps[i]->volumes[k];
-			const char *why = why_not(v->filesystem);
+				fy_disk_map_row(d->maps[i], k);
+			const char *why = closed(v);
 
 			if (why != NULL &&
 			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
@@ -148,11 +163,15 @@ note_written(struct fy_system *s, struct fy_error *err)
 	for (i = 0; i < n; i++) {
 		const struct fy_disk_map *map = s->disks->maps[m[i].disk];
 
-		for (k = 0; m[i].written && k < map->n_volumes; k++)
-			if (fy_streq(map->volumes[k].path, m[i].name) &&
-			    fy_disks_wrote(s->disks, m[i].driver, m[i].disk,
-					   &map->volumes[k], err) == -1)
+		for (k = 0; m[i].written && k < fy_disk_map_rows(map); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(map, k);
+
+			if (fy_streq(v->path, m[i].name) &&
+			    fy_disks_wrote(s->disks, m[i].driver, m[i].disk, v,
+					   err) == -1)
 				return -1;
+		}
 	}
 	return 0;
 }
@@ -216,12 +235,12 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 	size_t i, k, found = 0;
 
 	for (i = 0; i < d->n; i++)
-		for (k = 0; k < d->maps[i]->n_volumes; k++) {
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
 			FY_AUTO(system) struct fy_system *s = NULL;
 
 			if (fy_stop_check(d->options->stop, err) == -1 ||
 			    fy_system_open(d, (unsigned)i,
-					   &d->maps[i]->volumes[k], &s,
+					   fy_disk_map_row(d->maps[i], k), &s,
 					   err) == -1)
 				return -1;
 			if (s == NULL)
@@ -411,16 +430,17 @@ fy_inspect(struct fy_volume *const *disks, size_t n_disks, struct fy_log *log,
 	if (init_disks(&d, disks, n_disks, NULL, log, err) == -1)
 		return -1;
 	for (i = 0; i < d.n; i++)
-		for (k = 0; k < d.maps[i]->n_volumes; k++) {
+		for (k = 0; k < fy_disk_map_rows(d.maps[i]); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d.maps[i], k);
 			FY_AUTO(system) struct fy_system *s = NULL;
 			struct fy_error e = { 0 };
 
 			/* What can't be read is no system here. */
-			if (fy_system_open(owner, (unsigned)i,
-					   &d.maps[i]->volumes[k], &s,
-					   &e) == -1) {
-				fy_log_warn(log, "disk %zu, %s: %s", i,
-					    d.maps[i]->volumes[k].path, e.msg);
+			if (fy_system_open(owner, (unsigned)i, v, &s, &e) ==
+			    -1) {
+				fy_log_warn(log, "disk %zu, %s: %s", i, v->path,
+					    e.msg);
 				continue;
 			}
 			if (s == NULL)

@@ -409,6 +409,77 @@ list_paths(struct editing *e, const char *line, const char *end)
 	edit_paths_as(e, line, end, true);
 }
 
+/* --- LVM's list of devices ------------------------------------------------ */
+
+/* The value of "KEY=VALUE" among the words of a line. */
+static bool
+value_of(const struct field *f, size_t n, const char *key, struct field *ret)
+{
+	size_t i, len = strlen(key);
+
+	for (i = 0; i < n; i++)
+		if (f[i].len > len && memcmp(f[i].at, key, len) == 0) {
+			ret->at = f[i].at + len;
+			ret->len = f[i].len - len;
+			return true;
+		}
+	return false;
+}
+
+/* Whether a PV is known by what the virtual machine doesn't have: not by an
+ * array, a LUKS header or an LV that it lies on. */
+static bool
+is_by_hardware(const struct field *type)
+{
+	static const char *const types[] = { "sys_wwid",   "sys_serial",
+					     "wwid_naa",   "wwid_eui",
+					     "wwid_t10",   "devname",
+					     "mpath_uuid", "nvme_uuid",
+					     "nvme_nguid", "nvme_eui64" };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (field_is(type, types[i]))
+			return true;
+	return false;
+}
+
+/* "IDTYPE=sys_wwid IDNAME=naa.5 DEVNAME=/dev/sda2 PVID=... PART=2" */
+static void
+edit_lvm_devices(struct editing *e, const char *line, const char *end)
+{
+	struct field f[16], type, pv = { 0 }, old;
+	size_t n = split(line, end, f, 16), i;
+	fy_autofree char *name = NULL;
+
+	if (n == 0 || f[0].at[0] == '#' || !value_of(f, n, "IDTYPE=", &type) ||
+	    !is_by_hardware(&type)) {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	if (value_of(f, n, "PVID=", &pv))
+		name = fy_devices_pv_name(e->ctx->devices, pv.at, pv.len);
+	if (name == NULL && value_of(f, n, "DEVNAME=", &old)) {
+		fy_autofree char *what = strndup(old.at, old.len);
+
+		if (what != NULL)
+			unknown_name(e, what);
+	}
+	for (i = 0; name != NULL && i < n; i++) {
+		fy_text_put(&e->out, line, (size_t)(f[i].at - line));
+		line = f[i].at + f[i].len;
+		if (strncmp(f[i].at, "IDTYPE=", 7) == 0)
+			fy_text_add(&e->out, "IDTYPE=devname");
+		else if (strncmp(f[i].at, "IDNAME=", 7) == 0)
+			fy_text_printf(&e->out, "IDNAME=%s", name);
+		else if (strncmp(f[i].at, "DEVNAME=", 8) == 0)
+			fy_text_printf(&e->out, "DEVNAME=%s", name);
+		else
+			fy_text_put(&e->out, f[i].at, f[i].len);
+	}
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 static void (*const editors[])(struct editing *e, const char *line,
@@ -420,6 +491,7 @@ static void (*const editors[])(struct editing *e, const char *line,
 	[FY_EDIT_DEVICE_MAP] = edit_device_map,
 	[FY_EDIT_DEBCONF] = edit_debconf,
 	[FY_EDIT_PATHS] = edit_paths,
+	[FY_EDIT_LVM_DEVICES] = edit_lvm_devices,
 	[FY_EDIT_LIST] = list_paths,
 };
 

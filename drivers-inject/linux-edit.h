@@ -26,6 +26,9 @@ enum fy_edit_kind {
 	FY_EDIT_DEBCONF,
 	/* Every path /dev/... becomes /dev/disk/by-...: units, hooks. */
 	FY_EDIT_PATHS,
+	/* LVM's list of devices: PVs that it knows by hardware that is no more
+	 * get their names on virtio. */
+	FY_EDIT_LVM_DEVICES,
 	/* Change nothing, only list the old names in lines that are no
 	 * comments. */
 	FY_EDIT_LIST,

@@ -141,6 +141,8 @@ kind_of(const char *path, enum fy_edit_kind *ret)
 		*ret = FY_EDIT_CRYPTTAB;
 	else if (strcmp(path, "etc/fstab") == 0)
 		*ret = FY_EDIT_FSTAB;
+	else if (starts(path, "etc/lvm/devices/"))
+		*ret = FY_EDIT_LVM_DEVICES;
 	else if (starts(path, "conf/") || starts(path, "etc/cmdline.d/") ||
 		 strcmp(path, "etc/cmdline") == 0)
 		*ret = FY_EDIT_ARGUMENTS;

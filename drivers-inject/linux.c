@@ -53,6 +53,8 @@ static const struct rule rules[] = {
 	{ "etc/dracut.conf.d", "*.conf", FY_EDIT_ARGUMENTS, WHY_ARGS },
 	{ "etc/cmdline.d", "*.conf", FY_EDIT_ARGUMENTS, WHY_ARGS },
 	{ "etc/systemd/system", "*.mount", FY_EDIT_PATHS, WHY_FSTAB },
+	{ "etc/lvm/devices", "*.devices", FY_EDIT_LVM_DEVICES,
+	  "LVM looks for its PVs under their names on virtio" },
 	/* Only looked at. */
 	{ "etc", "lilo.conf", FY_EDIT_LIST, NULL },
 	{ "etc", "uswsusp.conf", FY_EDIT_LIST, NULL },
@@ -251,8 +253,11 @@ inject(struct fy_system *s, struct fy_error *err)
 {
 	fy_autofree char *root = fy_devices_name(s->disks->devices, s->disk,
 						 s->root, FY_DEVICE_SPEC);
-	const struct fy_edit_context ctx = { .devices = s->disks->devices,
-					     .root_spec = root };
+	/* update-grub names an LV as it is. */
+	const struct fy_edit_context ctx = {
+		.devices = s->disks->devices,
+		.root_spec = s->root->layer == NULL ? root : NULL,
+	};
 	struct fy_linux_extras extras = { 0 };
 	size_t i;
 	int r = anchor_by_grub(s, err);

@@ -106,17 +106,32 @@ fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 	return 0;
 }
 
+/* The set of the disks as they were: only a check that failed asks for it. */
+static int
+open_before(struct fy_disks *d, struct fy_error *err)
+{
+	if (d->before != NULL)
+		return 0;
+	return fy_disk_set_open(d->cached, d->n, &d->before, err);
+}
+
 int
 fy_disks_slice(struct fy_disks *d, unsigned disk,
 	       const struct fy_disk_volume *v, bool base,
 	       struct fy_volume **ret, struct fy_error *err)
 {
-	struct fy_volume *of = base ? d->base[disk] : d->work[disk];
 	fy_autofree char *name = fy_format(err, "disk %u, %s", disk, v->path);
+	struct fy_volume *of;
 
-	if (name == NULL)
+	if (name == NULL || (base && open_before(d, err) == -1))
 		return -1;
-	return fy_volume_slice(of, v->start, v->length, name, ret, err);
+	of = fy_disk_set_volume(base ? d->before : d->set, disk, v);
+	if (of == NULL)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "%s can't be read%s%s", name,
+				    v->note != NULL ? ": " : "",
+				    v->note != NULL ? v->note : "");
+	return fy_volume_slice(of, 0, v->length, name, ret, err);
 }
 
 const struct fy_disk_volume *
@@ -207,6 +222,11 @@ fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
 				    path,
 				    v->filesystem == NULL ? "of an unknown kind"
 							  : v->filesystem);
+	if (s->disks->writable && v->sealed != NULL)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "'%s' of the guest is on %s, which can't "
+				    "be written to: %s",
+				    path, v->path, v->sealed);
 	if (fy_disks_slice(s->disks, disk, v, false, &slice, err) == -1)
 		return -1;
 	grown = reallocarray(s->slices, s->n_slices + 1, sizeof(*grown));
@@ -261,6 +281,8 @@ fy_system_open(struct fy_disks *d, unsigned disk,
 	if (driver == NULL || !driver->has_roots ||
 	    (family = peek(d, disk, v, driver)) == NULL)
 		return 0;
+	if (d->writable && v->sealed != NULL)
+		return fy_disks_skip(d, disk, v->path, "/", v->sealed, err);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL || (s->guest = fy_guest_new(err)) == NULL)
 		return fy_error_nomem(err);

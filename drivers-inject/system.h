@@ -23,7 +23,9 @@ struct fy_disks {
 	struct fy_volume **cached;     /* the bases, read through a cache */
 	struct fy_volume **work;       /* overlays on these; the same when
 					  reading */
-	struct fy_disk_map **maps;
+	/* What lies on 'work', and (once it is asked for) on 'base'. */
+	struct fy_disk_set *set, *before;
+	struct fy_disk_map **maps; /* of 'set' */
 	size_t n;
 	bool writable;
 	const struct fy_inject_options *options; /* NULL when only looking */
@@ -57,7 +59,10 @@ int fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 		   unsigned disk, const struct fy_disk_volume *volume,
 		   struct fy_error *err);
 
-/* A window of disk 'disk' (its overlay, or the base) for a volume. */
+/*
+ * The bytes of a volume, which begins on disk 'disk': of the overlays, or as it
+ * was ('base').  To be closed.  FY_E_UNSUPPORTED when they can't be had.
+ */
 int fy_disks_slice(struct fy_disks *d, unsigned disk,
 		   const struct fy_disk_volume *v, bool base,
 		   struct fy_volume **ret, struct fy_error *err);

@@ -30,9 +30,24 @@ static struct fy_disk_volume sdb[] = {
 	V(1, "ext4", "bbbb-1", "5678-01"),
 	V(2, "ext4", "dddd", "5678-02"), /* the same UUID as sda6 */
 	V(3, "vfat", "C0-FFEE", "5678-03"),
+	V(4, "LVM2_member", "abcdef-0123-4567-89ab-cdef-0123-456789",
+	  "5678-04"),
+};
+#define UPPER(name, kind, id)                                                  \
+	{                                                                      \
+		.path = (char *)(uintptr_t)name,                               \
+		.layer = (char *)(uintptr_t)kind,                              \
+		.filesystem = (char *)(uintptr_t) "ext4",                      \
+		.uuid = (char *)(uintptr_t)id                                  \
+	}
+static struct fy_disk_volume upper[] = {
+	UPPER("my-vg/lv-root", "lvm", "cccc-1"),
+	UPPER("md/0", "md", "cccc-2"),
 };
 static struct fy_disk_map map_a = { .volumes = sda, .n_volumes = 5 };
-static struct fy_disk_map map_b = { .volumes = sdb, .n_volumes = 3 };
+static struct fy_disk_map map_b = {
+	.volumes = sdb, .n_volumes = 4, .upper = upper, .n_upper = 2
+};
 static struct fy_disk_map *const both[] = { &map_a, &map_b };
 static struct fy_error err;
 
@@ -134,6 +149,23 @@ static const struct row rows[] = {
 	  "What=/dev/disk/by-uuid/aaaa-1\n[ -e /dev/disk/by-uuid/bbbb-1 ] # "
 	  "/dev/disk/by-uuid/aaaa-1\n",
 	  NULL },
+#define PVID "abcdef0123456789abcdef0123456789"
+	{ FY_EDIT_LVM_DEVICES,
+	  "# IDTYPE=devname PVID=" PVID "\nVERSION=1.1.2\n"
+	  "IDTYPE=sys_wwid IDNAME=naa.5 DEVNAME=/dev/sdb4 PVID=" PVID
+	  " PART=4\n"
+	  "IDTYPE=md_uuid IDNAME=x DEVNAME=/dev/md1 PVID=" PVID "\n",
+	  "# IDTYPE=devname PVID=" PVID "\nVERSION=1.1.2\n"
+	  "IDTYPE=devname IDNAME=/dev/vdb4 DEVNAME=/dev/vdb4 PVID=" PVID
+	  " PART=4\n"
+	  "IDTYPE=md_uuid IDNAME=x DEVNAME=/dev/md1 PVID=" PVID "\n",
+	  NULL },
+	{ FY_EDIT_LVM_DEVICES,
+	  "IDTYPE=sys_wwid IDNAME=n DEVNAME=/dev/sdc1 PVID=a PART=1", NULL,
+	  "/dev/sdc1" },
+	{ FY_EDIT_LVM_DEVICES, "IDTYPE=devname", NULL, NULL },
+	/* A PV's UUID is no name. */
+	{ FY_EDIT_ARGUMENTS, "root=/dev/sdb4", "root=PARTUUID=5678-04", NULL },
 	{ FY_EDIT_LIST, "filter = [ \"a|/dev/sda1|\" ]\n", NULL, "/dev/sda1" },
 	{ FY_EDIT_LIST, "# /dev/sda1\nDEVICE partitions\n", NULL, NULL },
 };
@@ -227,6 +259,42 @@ test_order(void)
 }
 
 static void
+check_lookup(const struct fy_devices *d, const char *spec, const char *want)
+{
+	unsigned disk = 9;
+	const struct fy_disk_volume *v = fy_devices_lookup(d, spec, &disk);
+
+	if (want == NULL)
+		CHECK(v == NULL);
+	else
+		CHECK(v != NULL && strcmp(v->path, want) == 0 && disk == 1);
+}
+
+/* LVs and arrays keep their names, and are found by them. */
+static void
+test_upper(void)
+{
+	struct fy_devices *d = fy_devices_new(both, 2, NULL, &err);
+	fy_autofree char *lv = fy_devices_name(d, 1, &upper[0], FY_DEVICE_SPEC);
+	fy_autofree char *md = fy_devices_name(d, 1, &upper[1], FY_DEVICE_SPEC);
+
+	check_lookup(d, "/dev/mapper/my--vg-lv--root", "my-vg/lv-root");
+	check_lookup(d, "/dev/my-vg/lv-root", "my-vg/lv-root");
+	check_lookup(d, "UUID=CCCC-1", "my-vg/lv-root");
+	check_lookup(d, "/dev/disk/by-uuid/cccc-1", "my-vg/lv-root");
+	check_lookup(d, "/dev/md0", "md/0");
+	check_lookup(d, "/dev/md/0", "md/0");
+	check_lookup(d, "UUID=cccc-2", "md/0");
+	check_lookup(d, "/dev/mapper/my-vg-lv-root", NULL);
+	check_lookup(d, "/dev/md1", NULL);
+	check_lookup(d, "/dev", NULL);
+	CHECK_STR(lv, "/dev/mapper/my--vg-lv--root");
+	CHECK_STR(md, "UUID=cccc-2");
+	CHECK(fy_devices_name(d, 1, &upper[1], FY_DEVICE_VIRTIO) == NULL);
+	fy_devices_free(d);
+}
+
+static void
 test_fstab(void)
 {
 	static const char text[] =
@@ -275,6 +343,7 @@ main(void)
 	}
 	fy_devices_free(d);
 	test_order();
+	test_upper();
 	test_fstab();
 	return test_result();
 }

@@ -148,16 +148,14 @@ take_node(struct fy_disk_build *b, struct fy_stack *s, struct fy_node *n,
 	return do_tail(b, row, n->result.bytes, err);
 }
 
-/* Of a set that is not mapped: why a member shows nothing. */
+/* Of a set that is not mapped: a member's note is why it shows nothing. */
 static int
 tell_closed(struct fy_disk_volume *v, struct fy_stack *s,
 	    const struct fy_node *n, struct fy_error *err)
 {
-	const char *why = NULL;
-
-	if (n->layer != NULL && n->layer->closed != NULL)
-		why = n->layer->closed(s, n);
-	return why == NULL ? 0 : fy_disk_set_text(&v->note, why, err);
+	if (n->layer == NULL || n->layer->closed == NULL)
+		return 0;
+	return fy_disk_set_text(&v->note, n->layer->closed(s, n), err);
 }
 
 static int

@@ -210,6 +210,8 @@ test_lvm(void)
 	row = row_of("vg/linear", &disk);
 	CHECK(disk == 0 && fy_streq(row->filesystem, "swap"));
 	CHECK(fy_streq(row->on, "disk"));
+	row = row_of("disk", &disk);
+	CHECK(row->note == NULL && fy_streq(row->filesystem, "LVM2_member"));
 	expect_sealed("vg/origin", "snapshots");
 	expect_sealed("vg/snap", "snapshot");
 	row = row_of("vg/raid5", &disk);

@@ -8,50 +8,12 @@
 # writes nothing, and an unreplayed journal is replayed first.
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
+. "$(dirname "$0")/../lib/inject.sh"
 requires jq sfdisk e2fsck debugfs mcopy python3 tune2fs
 requires_loop
 requires_built v2v-server
 
 V2V=$FY_BUILD/v2v-server
-
-# part_start IMAGE NUMBER: bytes
-part_start() {
-	sfdisk -J "$1" | jq --argjson n "$2" '
-		.partitiontable as $t | $t.partitions[]
-		| select(.node | test("[^0-9]\($n)$"))
-		| .start * ($t.sectorsize // 512)'
-}
-
-# tree IMAGE NUMBER: one line a file, by the kernel
-tree() {
-	local m=$T/mnt
-	mkdir -p "$m"
-	mount -o "ro,noload,loop,offset=$(part_start "$1" "$2")" "$1" "$m"
-	python3 - "$m" <<'PY' || { umount "$m"; fail "cannot read the tree"; }
-import hashlib, os, stat, sys
-top = os.fsencode(sys.argv[1])
-for d, dirs, files in os.walk(top):
-    dirs.sort()
-    for n in sorted(dirs + files):
-        p = os.path.join(d, n)
-        s = os.lstat(p)
-        what = [oct(s.st_mode), s.st_uid, s.st_gid]
-        if stat.S_ISREG(s.st_mode):
-            with open(p, "rb") as f:
-                h = hashlib.file_digest(f, "sha256") \
-                    if hasattr(hashlib, "file_digest") \
-                    else hashlib.sha256(f.read())
-            what += [s.st_size, s.st_mtime_ns, s.st_nlink, h.hexdigest()]
-        elif stat.S_ISLNK(s.st_mode):
-            what += [os.readlink(p)]
-        elif not stat.S_ISDIR(s.st_mode):
-            what += [s.st_rdev]
-        for a in sorted(os.listxattr(p, follow_symlinks=False)):
-            what += [a, os.getxattr(p, a, follow_symlinks=False)]
-        print(repr(os.fsdecode(p[len(top):])), *what)
-PY
-	umount "$m"
-}
 
 # esp_tree IMAGE NUMBER
 esp_tree() {
@@ -59,28 +21,6 @@ esp_tree() {
 	mkdir "$T/esp"
 	mcopy -s -Q -n -i "$1@@$(part_start "$1" "$2")" '::/*' "$T/esp"
 	(cd "$T/esp" && find . -type f -exec sha256sum {} + | sort -k2)
-}
-
-# The paths of which two listings differ, without those in the report (and the
-# mount point's part of their path).
-unreported() {
-	local before=$1 after=$2 report=$3 volume=$4 strip=$5
-	diff "$before" "$after" | grep '^[<>]' |
-		sed "s/^[<>] '\([^']*\)'.*/\1/" | sort -u >"$T/differ" || :
-	jq -r --arg v "$volume" --arg s "$strip" '.changes[]
-		| select(.volume == $v) | .path | ltrimstr($s)' "$report" |
-		sort -u >"$T/told"
-	comm -23 "$T/differ" "$T/told"
-}
-
-check_clean() {
-	e2fsck -fn "$1?offset=$(part_start "$1" "$2")" >"$T/fsck" 2>&1 ||
-		fail "e2fsck is not content with $1: $(cat "$T/fsck")"
-}
-
-make_guest() {
-	"$FY_TOP/tests/guests/make-guest" --small --size 1600M --out "$@" >"$T/make" 2>&1 ||
-		fail "make-guest: $(tail -3 "$T/make")"
 }
 
 test_bios() {
