@@ -294,29 +294,42 @@ detach(struct fy_exposed *e)
 static int
 find_path(struct fy_exposed *e, struct fy_error *err)
 {
-	fy_autofree char *file = fy_format(err, "%s/" FILE_NAME, e->dir);
 	int mode = fy_volume_is_writable(e->volume) ? O_RDWR : O_RDONLY;
 	int flushed;
 
-	if (file == NULL)
+	e->path = fy_format(err, "%s/" FILE_NAME, e->dir);
+	if (e->path == NULL)
 		return -1;
-	e->fd = open(file, mode | O_CLOEXEC);
+	e->fd = open(e->path, mode | O_CLOEXEC);
 	if (e->fd == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot open '%s'",
-				    file);
+				    e->path);
 	/* One FLUSH is answered (with ENOSYS) now, so that the last close needs
 	 * no thread any more. */
 	flushed = dup(e->fd);
 	if (flushed != -1)
 		close(flushed);
-	if (detach(e)) {
-		e->path = fy_format(err, "/proc/%ld/fd/%d", (long)getpid(),
-				    e->fd);
-	} else {
+	return 0;
+}
+
+/* From the tree to /proc, where the kernel and fusermount3 let us. */
+int
+fy_exposed_detach(struct fy_exposed *e, struct fy_error *err)
+{
+	char *path;
+
+	if (e->fd == -1)
+		return 0;
+	if (!detach(e)) {
 		close(fy_steal_fd(&e->fd));
-		e->path = fy_steal_ptr(&file);
+		return 0;
 	}
-	return e->path == NULL ? -1 : 0;
+	path = fy_format(err, "/proc/%ld/fd/%d", (long)getpid(), e->fd);
+	if (path == NULL)
+		return -1;
+	free(e->path);
+	e->path = path;
+	return 0;
 }
 
 static void
@@ -352,8 +365,8 @@ dismantle(struct fy_exposed *e)
 }
 
 int
-fy_volume_expose(struct fy_volume *v, struct fy_exposed **ret,
-		 struct fy_error *err)
+fy_volume_expose_in_tree(struct fy_volume *v, struct fy_exposed **ret,
+			 struct fy_error *err)
 {
 	struct fy_exposed *e = calloc(1, sizeof(*e));
 	int r;
@@ -386,6 +399,22 @@ fy_volume_expose(struct fy_volume *v, struct fy_exposed **ret,
 undo:
 	dismantle(e);
 	return fy_error_prefix(err, "showing %s as a file", fy_volume_name(v));
+}
+
+int
+fy_volume_expose(struct fy_volume *v, struct fy_exposed **ret,
+		 struct fy_error *err)
+{
+	struct fy_exposed *e = NULL;
+
+	if (fy_volume_expose_in_tree(v, &e, err) == -1)
+		return -1;
+	if (fy_exposed_detach(e, err) == -1) {
+		fy_exposed_close(e, NULL);
+		return -1;
+	}
+	*ret = e;
+	return 0;
 }
 
 const char *

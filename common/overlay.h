@@ -34,6 +34,15 @@ struct fy_exposed;
 int fy_volume_expose(struct fy_volume *v, struct fy_exposed **ret,
 		     struct fy_error *err);
 const char *fy_exposed_path(const struct fy_exposed *e);
+/*
+ * The same for a program that looks its path up more than once before it opens
+ * it, which a path in /proc does not survive: the mount stays in the tree until
+ * fy_exposed_detach (or the close), and should not for long, for a kill would
+ * leave it behind.
+ */
+int fy_volume_expose_in_tree(struct fy_volume *v, struct fy_exposed **ret,
+			     struct fy_error *err);
+int fy_exposed_detach(struct fy_exposed *e, struct fy_error *err);
 int fy_exposed_close(struct fy_exposed *e, struct fy_error *err);
 
 #endif

@@ -554,13 +554,16 @@ find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
 	size_t i, k;
 
 	for (i = 0; i < d->n_disks; i++)
-		for (k = 0; k < d->maps[i]->n_upper; k++) {
-			const struct fy_disk_volume *v = &d->maps[i]->upper[k];
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d->maps[i], k);
 			fy_autofree char *mapper =
 				fy_devices_mapper_name(v->path);
 			bool md = fy_streq(v->layer, "md") &&
 				  strncmp(v->path, "md/", 3) == 0;
 
+			if (v->layer == NULL)
+				continue;
 			if (fy_streq(mapper, name) ||
 			    strcmp(name + 5, v->path) == 0 ||
 			    (md && strncmp(name, "/dev/md", 7) == 0 &&

@@ -32,6 +32,8 @@ fy_guest_driver_find(const char *filesystem)
 		return &fy_guest_ext;
 	if (strcmp(filesystem, "vfat") == 0)
 		return &fy_guest_fat;
+	if (strcmp(filesystem, "xfs") == 0 || strcmp(filesystem, "btrfs") == 0)
+		return &fy_guest_libguestfs;
 	return NULL;
 }
 

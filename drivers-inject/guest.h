@@ -47,6 +47,8 @@ struct fy_guest_driver {
 	bool caseless;
 	/* Systems have their roots on it. */
 	bool has_roots;
+	/* Its volumes are places in the appliance (appliance.h). */
+	bool in_appliance;
 	/* 'v' is borrowed until close; 'writable' needs a writable volume, and
 	 * a filesystem that is not safe to write to is FY_E_DIRTY. */
 	int (*open)(struct fy_volume *v, bool writable, void **ret,
@@ -76,6 +78,10 @@ struct fy_guest_driver {
 	int (*create)(void *h, const char *path, const struct fy_guest_stat *st,
 		      const void *data, size_t len, struct fy_error *err);
 	int (*free_bytes)(void *h, uint64_t *ret, struct fy_error *err);
+	/* The subvolumes that may hold a root, the likely ones first, besides
+	 * the default one; for fy_guest_names_free.  NULL: has none. */
+	int (*subvolumes)(struct fy_volume *v, char ***ret, size_t *ret_n,
+			  struct fy_error *err);
 	/* The rest may be NULL: the filesystem (or its driver) can't. */
 	/* A new symlink, with owner of 'st', in a directory that exists. */
 	int (*symlink)(void *h, const char *path, const char *target,
@@ -96,8 +102,9 @@ struct fy_guest_driver {
 			 const void *data, size_t len, struct fy_error *err);
 };
 
-extern const struct fy_guest_driver fy_guest_ext; /* ext2, ext3, ext4 */
-extern const struct fy_guest_driver fy_guest_fat; /* by mtools */
+extern const struct fy_guest_driver fy_guest_ext;	 /* ext2, ext3, ext4 */
+extern const struct fy_guest_driver fy_guest_fat;	 /* by mtools */
+extern const struct fy_guest_driver fy_guest_libguestfs; /* XFS, Btrfs, ... */
 
 /* The driver for a filesystem of that name (blkid's), or NULL. */
 const struct fy_guest_driver *fy_guest_driver_find(const char *filesystem);

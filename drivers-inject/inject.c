@@ -15,7 +15,9 @@
 #include "common/file.h"
 #include "common/cache.h"
 #include "common/overlay.h"
+#include "drivers-inject/appliance.h"
 #include "drivers-inject/family.h"
+#include "drivers-inject/linux-edit.h"
 #include "drivers-inject/system.h"
 #include "drivers-inject/undo.h"
 
@@ -29,11 +31,12 @@ release_disks(struct fy_disks *d)
 {
 	size_t i;
 
+	fy_appliance_stop(d->appliance, NULL);
 	fy_devices_free(d->devices);
 	fy_disk_set_free(d->set);
 	fy_disk_set_free(d->before);
 	for (i = 0; i < d->n; i++) {
-		if (d->work != NULL && d->work[i] != d->cached[i])
+		if (d->work != NULL)
 			fy_volume_close(d->work[i]);
 		if (d->cached != NULL)
 			fy_volume_close(d->cached[i]);
@@ -42,6 +45,7 @@ release_disks(struct fy_disks *d)
 	free(d->cached);
 	free(d->maps);
 	free(d->written);
+	free(d->claimed);
 	free(d->blind);
 	json_decref(d->report);
 }
@@ -49,15 +53,15 @@ FY_DEFINE_AUTO(disks, struct fy_disks, release_disks)
 
 static int
 init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
-	   const struct fy_inject_options *o, struct fy_log *log,
+	   const struct fy_inject_options *o, bool writable,
 	   struct fy_error *err)
 {
 	size_t i;
 
 	d->base = disks;
 	d->options = o;
-	d->writable = o != NULL;
-	d->log = log;
+	d->writable = writable;
+	d->log = o->log;
 	d->cached = calloc(n + 1, sizeof(*d->cached));
 	d->work = calloc(n + 1, sizeof(*d->work));
 	d->maps = calloc(n + 1, sizeof(*d->maps));
@@ -71,20 +75,16 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 		/* libext2fs reads block by block, and a read of an image is a
 		 * round trip to qemu-nbd. */
 		if (fy_cache_new(disks[i], CACHE_LINE, CACHE_LINES,
-				 &d->cached[i], err) == -1)
-			return -1;
-		if (o == NULL)
-			d->work[i] = d->cached[i];
-		else if (fy_overlay_new(d->cached[i], CLUSTER, o->tmpdir,
-					&d->work[i], err) == -1)
+				 &d->cached[i], err) == -1 ||
+		    fy_overlay_new(d->cached[i], CLUSTER, o->tmpdir,
+				   &d->work[i], err) == -1)
 			return -1;
 	}
 	if (fy_disk_set_open(d->work, n, &d->set, err) == -1)
 		return -1;
 	for (i = 0; i < n; i++)
 		d->maps[i] = fy_disk_set_map(d->set, i);
-	d->devices =
-		fy_devices_new(d->maps, n, o == NULL ? NULL : o->machine, err);
+	d->devices = fy_devices_new(d->maps, n, o->machine, err);
 	return d->devices == NULL ? -1 : 0;
 }
 
@@ -96,9 +96,6 @@ why_not(const char *filesystem)
 	static const char *const kinds[][2] = {
 		{ "ntfs", "Windows systems can't be edited yet" },
 		{ "BitLocker", "it is encrypted by BitLocker" },
-		{ "xfs", "systems on XFS can't be edited yet" },
-		{ "btrfs", "systems on Btrfs can't be edited yet" },
-		{ "crypto_LUKS", "it is encrypted (LUKS)" },
 		{ "f2fs", "systems on F2FS can't be edited yet" },
 		{ "jfs", "systems on JFS can't be edited yet" },
 		{ "reiserfs", "systems on ReiserFS can't be edited yet" },
@@ -119,12 +116,17 @@ why_not(const char *filesystem)
 
 /* Why a volume is not looked into, or NULL. */
 static const char *
-closed(const struct fy_disk_volume *v)
+closed(const struct fy_disks *d, const struct fy_disk_volume *v)
 {
 	const char *why = why_not(v->filesystem);
 
 	if (why != NULL)
 		return why;
+	if (fy_streq(v->filesystem, "crypto_LUKS"))
+		return fy_disks_has_key(d, v)
+			       ? NULL
+			       : "it is encrypted (LUKS); give its key "
+				 "(--luks-key)";
 	/* What lies on others is there in its own right. */
 	if (v->layer != NULL || fy_streq(v->filesystem, "LVM2_member") ||
 	    fy_streq(v->filesystem, "linux_raid_member"))
@@ -141,7 +143,7 @@ list_skipped(struct fy_disks *d, struct fy_error *err)
 		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
 			const struct fy_disk_volume *v =
 				fy_disk_map_row(d->maps[i], k);
-			const char *why = closed(v);
+			const char *why = closed(d, v);
 
 			if (why != NULL &&
 			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
@@ -228,39 +230,100 @@ set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 	return 0;
 }
 
+/* For what a system mounts, the appliance need not be started. */
 static int
-edit_all(struct fy_disks *d, struct fy_error *err)
+claim(struct fy_system *s, struct fy_error *err)
 {
-	enum fy_firmware firmware = FY_FIRMWARE_UNKNOWN;
-	size_t i, k, found = 0;
+	struct fy_disks *d = s->disks;
+	const struct fy_disk_volume *v;
+	unsigned disk = 0;
+	size_t i;
+
+	for (i = 0; i < s->n_fstab; i++) {
+		v = fy_devices_lookup(d->devices, s->fstab[i].fields[0], &disk);
+		if (v != NULL && fy_disks_claim(d, v, err) == -1)
+			return -1;
+	}
+	return fy_disks_claim(d, s->root, err);
+}
+
+/* What to do with a volume. */
+typedef int (*visit)(struct fy_disks *d, unsigned disk,
+		     const struct fy_disk_volume *v, void *ctx,
+		     struct fy_error *err);
+
+static int
+visit_some(struct fy_disks *d, bool in_appliance, visit each, void *ctx,
+	   struct fy_error *err)
+{
+	const struct fy_guest_driver *driver;
+	size_t i, k;
 
 	for (i = 0; i < d->n; i++)
 		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
-			FY_AUTO(system) struct fy_system *s = NULL;
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d->maps[i], k);
 
-			if (fy_stop_check(d->options->stop, err) == -1 ||
-			    fy_system_open(d, (unsigned)i,
-					   fy_disk_map_row(d->maps[i], k), &s,
-					   err) == -1)
-				return -1;
-			if (s == NULL)
+			driver = fy_disks_driver(d, v);
+			if (driver == NULL ||
+			    driver->in_appliance != in_appliance)
 				continue;
-			if (found++ == 0)
-				firmware = s->firmware;
-			if (inject_system(s, err) == -1)
+			if (fy_stop_check(d->options->stop, err) == -1 ||
+			    each(d, (unsigned)i, v, ctx, err) == -1)
 				return -1;
 		}
-	if (check_kernels(d, err) == -1)
+	return 0;
+}
+
+/* All volumes with a driver; those that take the appliance last. */
+static int
+visit_all(struct fy_disks *d, visit each, void *ctx, struct fy_error *err)
+{
+	if (visit_some(d, false, each, ctx, err) == -1 ||
+	    fy_disks_reach_all(d, err) == -1)
 		return -1;
-	for (i = 0; firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
+	return d->appliance == NULL ? 0 : visit_some(d, true, each, ctx, err);
+}
+
+struct found {
+	enum fy_firmware firmware; /* of the first system */
+	size_t n;
+};
+
+static int
+edit_volume(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
+	    void *ctx, struct fy_error *err)
+{
+	FY_AUTO(system) struct fy_system *s = NULL;
+	struct found *found = ctx;
+
+	if (fy_system_open(d, disk, v, &s, err) == -1)
+		return -1;
+	if (s == NULL)
+		return 0;
+	if (found->n++ == 0)
+		found->firmware = s->firmware;
+	return claim(s, err) == -1 ? -1 : inject_system(s, err);
+}
+
+static int
+edit_all(struct fy_disks *d, struct fy_error *err)
+{
+	struct found found = { .firmware = FY_FIRMWARE_UNKNOWN };
+	size_t i;
+
+	if (visit_all(d, edit_volume, &found, err) == -1 ||
+	    check_kernels(d, err) == -1)
+		return -1;
+	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)
-			firmware = FY_FIRMWARE_UEFI;
-	if (found == 0 &&
+			found.firmware = FY_FIRMWARE_UEFI;
+	if (found.n == 0 &&
 	    fy_disks_warn(d, err,
 			  "no system that can be edited was found; the disks "
 			  "stay as they are") == -1)
 		return -1;
-	return set_firmware(d, firmware, err);
+	return set_firmware(d, found.firmware, err);
 }
 
 static int
@@ -272,8 +335,9 @@ verify_one(struct fy_disks *d, const struct fy_written *w, struct fy_error *err)
 
 	if (w->driver->verify == NULL)
 		return 0;
-	if (fy_disks_slice(d, w->disk, w->volume, false, &now, err) == -1 ||
-	    fy_disks_slice(d, w->disk, w->volume, true, &before, err) == -1 ||
+	if (fy_disks_place(d, w->disk, w->volume, NULL, &now, err) == -1 ||
+	    (!w->driver->in_appliance &&
+	     fy_disks_slice(d, w->disk, w->volume, true, &before, err) == -1) ||
 	    w->driver->verify(now, before, &note, err) == -1)
 		return -1;
 	return note == NULL ? 0 : fy_disks_warn(d, err, "%s", note);
@@ -385,7 +449,9 @@ run(struct fy_disks *d, struct fy_error *err)
 	for (i = 0; i < d->n_written; i++)
 		if (verify_one(d, &d->written[i], err) == -1)
 			return -1;
-	if (fy_stop_check(o->stop, err) == -1)
+	/* Only then all that it wrote is in the overlays. */
+	if (fy_appliance_stop(fy_steal_ptr(&d->appliance), err) == -1 ||
+	    fy_stop_check(o->stop, err) == -1)
 		return -1;
 	return o->dry_run ? 0 : collect_and_apply(d, err);
 }
@@ -408,48 +474,48 @@ fy_inject(struct fy_volume *const *disks, size_t n_disks,
 	if (!options->dry_run &&
 	    fy_dir_remove_all_at(options->job_dirfd, "originals", err) == -1)
 		return -1;
-	if (init_disks(&d, disks, n_disks, options, options->log, err) == -1 ||
+	if (init_disks(&d, disks, n_disks, options, true, err) == -1 ||
 	    run(&d, err) == -1)
 		return fy_error_prefix(err, "injection");
 	*ret_report = json_incref(owner->report);
 	return 0;
 }
 
+static int
+describe_volume(struct fy_disks *d, unsigned disk,
+		const struct fy_disk_volume *v, void *ctx, struct fy_error *err)
+{
+	FY_AUTO(system) struct fy_system *s = NULL;
+	json_t *systems = ctx, *j;
+	struct fy_error e = { 0 };
+
+	/* What can't be read is no system here. */
+	if (fy_system_open(d, disk, v, &s, &e) == -1) {
+		fy_log_warn(d->log, "disk %u, %s: %s", disk, v->path, e.msg);
+		return 0;
+	}
+	if (s == NULL)
+		return 0;
+	j = fy_system_json(s, err);
+	if (j == NULL || json_array_append_new(systems, j) == -1)
+		return fy_error_nomem(err);
+	return claim(s, err);
+}
+
 int
-fy_inspect(struct fy_volume *const *disks, size_t n_disks, struct fy_log *log,
-	   json_t **ret, struct fy_error *err)
+fy_inspect(struct fy_volume *const *disks, size_t n_disks,
+	   const struct fy_inject_options *options, json_t **ret,
+	   struct fy_error *err)
 {
 	struct fy_disks d = { 0 };
 	FY_AUTO(disks) struct fy_disks *owner = &d;
 	fy_autojson json_t *systems = json_array();
-	size_t i, k;
-	json_t *j;
 
 	if (systems == NULL)
 		return fy_error_nomem(err);
-	if (init_disks(&d, disks, n_disks, NULL, log, err) == -1)
+	if (init_disks(&d, disks, n_disks, options, false, err) == -1 ||
+	    visit_all(owner, describe_volume, systems, err) == -1)
 		return -1;
-	for (i = 0; i < d.n; i++)
-		for (k = 0; k < fy_disk_map_rows(d.maps[i]); k++) {
-			const struct fy_disk_volume *v =
-				fy_disk_map_row(d.maps[i], k);
-			FY_AUTO(system) struct fy_system *s = NULL;
-			struct fy_error e = { 0 };
-
-			/* What can't be read is no system here. */
-			if (fy_system_open(owner, (unsigned)i, v, &s, &e) ==
-			    -1) {
-				fy_log_warn(log, "disk %zu, %s: %s", i, v->path,
-					    e.msg);
-				continue;
-			}
-			if (s == NULL)
-				continue;
-			j = fy_system_json(s, err);
-			if (j == NULL ||
-			    json_array_append_new(systems, j) == -1)
-				return fy_error_nomem(err);
-		}
 	*ret = fy_steal_ptr(&systems);
 	return 0;
 }

@@ -26,6 +26,11 @@ struct fy_inject_nic { /* --nic NAME=MAC */
 	const char *name, *mac;
 };
 
+struct fy_inject_key {	  /* --luks-key [UUID=]FILE */
+	const char *uuid; /* of the LUKS header; NULL: any */
+	const char *secret;
+};
+
 struct fy_inject_options {
 	bool dry_run;
 	/* Directory (descriptor) that gets "undo.log" and "originals/"; -1 only
@@ -34,6 +39,8 @@ struct fy_inject_options {
 	const struct fy_machine *machine; /* NULL: only the disks are known */
 	const struct fy_inject_nic *nics;
 	size_t n_nics;
+	const struct fy_inject_key *keys;
+	size_t n_keys;
 	const char *tmpdir; /* NULL: the usual */
 	struct fy_log *log;
 	struct fy_progress *progress;
@@ -62,9 +69,11 @@ int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 /*
  * Look only: systems, firmware, filesystems.  '*ret' as "systems" above:
  * [{"disk","volume","id","version","pretty_name","arch","hostname","root",
- * "kernels":[...],"bootloaders":[...],"firmware","initramfs"}].
+ * "kernels":[...],"bootloaders":[...],"firmware","initramfs"}].  Of the options
+ * keys, tmpdir, log and stop count.
  */
 int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
-	       struct fy_log *log, json_t **ret, struct fy_error *err);
+	       const struct fy_inject_options *options, json_t **ret,
+	       struct fy_error *err);
 
 #endif

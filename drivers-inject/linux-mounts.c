@@ -63,7 +63,8 @@ mount_line(struct fy_system *s, const struct fy_fstab_line *l,
 				l->fields[0], l->fields[1]);
 		return why == NULL ? -1 : fy_system_refuse(s, why, err);
 	}
-	if (fy_system_mount(s, l->fields[1], disk, v, &e) == 0)
+	if (fy_system_mount_options(s, l->fields[1], disk, v, l->fields[3],
+				    &e) == 0)
 		return 0;
 	if (e.code == FY_E_UNSUPPORTED || e.code == FY_E_NOTFOUND)
 		return fy_system_refuse(s, e.msg, err);

@@ -76,9 +76,9 @@ fy_disks_skip(struct fy_disks *d, unsigned disk, const char *volume,
 {
 	json_t *o;
 
+	fy_log_warn(d->log, "disk %u, %s: left alone: %s", disk, volume, why);
 	if (d->report == NULL)
 		return 0;
-	fy_log_warn(d->log, "disk %u, %s: left alone: %s", disk, volume, why);
 	o = json_pack("{s:i,s:s,s:o,s:o}", "disk", (int)disk, "volume", volume,
 		      "path", fy_json_foreign(path), "why",
 		      fy_json_foreign(why));
@@ -104,34 +104,6 @@ fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 	grown[d->n_written].disk = disk;
 	grown[d->n_written++].volume = volume;
 	return 0;
-}
-
-/* The set of the disks as they were: only a check that failed asks for it. */
-static int
-open_before(struct fy_disks *d, struct fy_error *err)
-{
-	if (d->before != NULL)
-		return 0;
-	return fy_disk_set_open(d->cached, d->n, &d->before, err);
-}
-
-int
-fy_disks_slice(struct fy_disks *d, unsigned disk,
-	       const struct fy_disk_volume *v, bool base,
-	       struct fy_volume **ret, struct fy_error *err)
-{
-	fy_autofree char *name = fy_format(err, "disk %u, %s", disk, v->path);
-	struct fy_volume *of;
-
-	if (name == NULL || (base && open_before(d, err) == -1))
-		return -1;
-	of = fy_disk_set_volume(base ? d->before : d->set, disk, v);
-	if (of == NULL)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "%s can't be read%s%s", name,
-				    v->note != NULL ? ": " : "",
-				    v->note != NULL ? v->note : "");
-	return fy_volume_slice(of, 0, v->length, name, ret, err);
 }
 
 const struct fy_disk_volume *
@@ -171,6 +143,7 @@ fy_system_free(struct fy_system *s)
 	free(s->arch);
 	free(s->hostname);
 	free(s->refused);
+	free(s->subvolume);
 	fy_string_set_release(&s->kernels);
 	fy_string_set_release(&s->bootloaders);
 	free(s);
@@ -206,13 +179,40 @@ fy_system_refuse(struct fy_system *s, const char *why, struct fy_error *err)
 	return s->refused == NULL ? fy_error_nomem(err) : 0;
 }
 
-int
-fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
-		const struct fy_disk_volume *v, struct fy_error *err)
+/* The subvolume in a list of mount options; '*ret' NULL: the default one. */
+static int
+find_subvolume(const char *options, char **ret, struct fy_error *err)
 {
-	const struct fy_guest_driver *driver =
-		fy_guest_driver_find(v->filesystem);
+	bool numbered = false;
+	size_t len;
+
+	*ret = NULL;
+	for (; options != NULL && *options != '\0'; options += len) {
+		options += *options == ',';
+		len = strcspn(options, ",");
+		if (strncmp(options, "subvol=", 7) == 0 && len > 7) {
+			free(*ret);
+			*ret = strndup(options + 7, len - 7);
+			if (*ret == NULL)
+				return fy_error_nomem(err);
+		}
+		numbered = numbered || strncmp(options, "subvolid=", 9) == 0;
+	}
+	if (*ret == NULL && numbered)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "its fstab names a subvolume by its "
+				    "number only (subvolid=)");
+	return 0;
+}
+
+int
+fy_system_mount_options(struct fy_system *s, const char *path, unsigned disk,
+			const struct fy_disk_volume *v, const char *options,
+			struct fy_error *err)
+{
+	const struct fy_guest_driver *driver = fy_disks_driver(s->disks, v);
 	fy_autovolume struct fy_volume *slice = NULL;
+	fy_autofree char *subvolume = NULL;
 	struct fy_volume **grown;
 
 	if (driver == NULL || !driver->has_roots)
@@ -227,7 +227,10 @@ fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
 				    "'%s' of the guest is on %s, which can't "
 				    "be written to: %s",
 				    path, v->path, v->sealed);
-	if (fy_disks_slice(s->disks, disk, v, false, &slice, err) == -1)
+	if (fy_streq(v->filesystem, "btrfs") &&
+	    find_subvolume(options, &subvolume, err) == -1)
+		return -1;
+	if (fy_disks_place(s->disks, disk, v, subvolume, &slice, err) == -1)
 		return -1;
 	grown = reallocarray(s->slices, s->n_slices + 1, sizeof(*grown));
 	if (grown == NULL)
@@ -243,28 +246,98 @@ fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
 	return 0;
 }
 
-/* The family whose root this is, or NULL, without changing or repairing
- * anything. */
-static const struct fy_family *
-peek(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
-     const struct fy_guest_driver *driver)
+int
+fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
+		const struct fy_disk_volume *v, struct fy_error *err)
 {
-	fy_autoguest struct fy_guest *g = NULL;
-	const struct fy_family *found = NULL;
-	struct fy_volume *slice = NULL;
+	return fy_system_mount_options(s, path, disk, v, NULL, err);
+}
+
+/* --- looking for roots ---------------------------------------------------- */
+
+/* Whether a root's own fstab says that it is another subvolume. */
+static bool
+says_other(struct fy_guest *g, const char *subvolume)
+{
+	fy_autofree char *text = NULL;
+	struct fy_fstab_line *lines = NULL;
+	size_t len, n = 0, i;
+	bool other = false;
+
+	if (fy_guest_read(g, "etc/fstab", 1u << 20, &text, &len, NULL) == -1 ||
+	    fy_fstab_parse(text, len, &lines, &n, NULL) == -1)
+		return false;
+	for (i = 0; i < n; i++) {
+		fy_autofree char *is = NULL;
+		const char *plain;
+
+		if (strcmp(lines[i].fields[1], "/") != 0 ||
+		    find_subvolume(lines[i].fields[3], &is, NULL) == -1 ||
+		    is == NULL)
+			continue;
+		plain = is + strspn(is, "/");
+		other = strcmp(plain, subvolume == NULL ? "" : subvolume) != 0;
+	}
+	fy_fstab_free(lines, n);
+	return other;
+}
+
+struct peeked {
+	const struct fy_family *family; /* NULL: no root */
+	char *subvolume;
+	bool other; /* its fstab says that another subvolume is the root */
+};
+
+/* The family whose root this is, without changing or repairing anything. */
+static void
+peek_at(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
+	const struct fy_guest_driver *driver, const char *subvolume,
+	struct peeked *ret)
+{
+	fy_autovolume struct fy_volume *slice = NULL;
+	struct fy_guest *g = fy_guest_new(NULL);
 	size_t i;
 
-	if (fy_disks_slice(d, disk, v, false, &slice, NULL) == -1)
-		return NULL;
-	g = fy_guest_new(NULL);
-	if (g != NULL && fy_guest_mount(g, "/", driver, slice, false, disk,
-					v->path, NULL) == 0)
-		for (i = 0; found == NULL && fy_families[i] != NULL; i++)
+	if (g != NULL &&
+	    fy_disks_place(d, disk, v, subvolume, &slice, NULL) == 0 &&
+	    fy_guest_mount(g, "/", driver, slice, false, disk, v->path, NULL) ==
+		    0)
+		for (i = 0; ret->family == NULL && fy_families[i] != NULL; i++)
 			if (fy_families[i]->is_root(g))
-				found = fy_families[i];
-	fy_guest_free(fy_steal_ptr(&g));
-	fy_volume_close(slice);
-	return found;
+				ret->family = fy_families[i];
+	if (ret->family != NULL && fy_streq(v->filesystem, "btrfs"))
+		ret->other = says_other(g, subvolume);
+	fy_guest_free(g); /* before its volume goes */
+}
+
+/* The default subvolume's root, unless it says that another one is; then the
+ * first one that does not. */
+static void
+peek(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
+     const struct fy_guest_driver *driver, struct peeked *ret)
+{
+	fy_autovolume struct fy_volume *place = NULL;
+	struct peeked first = { 0 };
+	char **names = NULL;
+	size_t n = 0, i;
+
+	peek_at(d, disk, v, driver, NULL, &first);
+	if (driver->subvolumes == NULL || (first.family && !first.other) ||
+	    fy_disks_place(d, disk, v, NULL, &place, NULL) == -1 ||
+	    driver->subvolumes(place, &names, &n, NULL) == -1)
+		n = 0;
+	for (i = 0; i < n && ret->family == NULL; i++) {
+		struct peeked p = { 0 };
+
+		peek_at(d, disk, v, driver, names[i], &p);
+		if (p.family == NULL || p.other)
+			continue;
+		ret->family = p.family;
+		ret->subvolume = strdup(names[i]);
+	}
+	fy_guest_names_free(names, n);
+	if (ret->family == NULL)
+		*ret = first;
 }
 
 int
@@ -272,26 +345,34 @@ fy_system_open(struct fy_disks *d, unsigned disk,
 	       const struct fy_disk_volume *v, struct fy_system **ret,
 	       struct fy_error *err)
 {
-	const struct fy_guest_driver *driver =
-		fy_guest_driver_find(v->filesystem);
-	const struct fy_family *family;
+	const struct fy_guest_driver *driver = fy_disks_driver(d, v);
 	FY_AUTO(system) struct fy_system *s = NULL;
+	fy_autofree char *options = NULL;
+	struct peeked p = { 0 };
 	bool other = false;
 
-	if (driver == NULL || !driver->has_roots ||
-	    (family = peek(d, disk, v, driver)) == NULL)
+	if (driver == NULL || !driver->has_roots)
 		return 0;
-	if (d->writable && v->sealed != NULL)
-		return fy_disks_skip(d, disk, v->path, "/", v->sealed, err);
+	peek(d, disk, v, driver, &p);
+	if (p.family == NULL)
+		return 0;
 	s = calloc(1, sizeof(*s));
-	if (s == NULL || (s->guest = fy_guest_new(err)) == NULL)
+	if (s == NULL || (s->guest = fy_guest_new(err)) == NULL) {
+		free(p.subvolume);
 		return fy_error_nomem(err);
-	s->family = family;
+	}
+	s->family = p.family;
 	s->disks = d;
 	s->disk = disk;
 	s->root = v;
-	if (fy_system_mount(s, "/", disk, v, err) == -1 ||
-	    family->open(s, &other, err) == -1)
+	s->subvolume = p.subvolume;
+	if (d->writable && v->sealed != NULL)
+		return fy_disks_skip(d, disk, v->path, "/", v->sealed, err);
+	if (p.subvolume != NULL &&
+	    (options = fy_format(err, "subvol=%s", p.subvolume)) == NULL)
+		return -1;
+	if (fy_system_mount_options(s, "/", disk, v, options, err) == -1 ||
+	    p.family->open(s, &other, err) == -1)
 		return -1;
 	if (!other)
 		*ret = fy_steal_ptr(&s);
@@ -327,6 +408,13 @@ fy_system_json(const struct fy_system *s, struct fy_error *err)
 		s->initramfs, "editable", s->refused == NULL);
 
 	if (j == NULL) {
+		fy_error_nomem(err);
+		return NULL;
+	}
+	if (s->subvolume != NULL &&
+	    json_object_set_new(j, "subvolume",
+				fy_json_foreign(s->subvolume)) == -1) {
+		json_decref(j);
 		fy_error_nomem(err);
 		return NULL;
 	}

@@ -27,6 +27,12 @@ struct fy_disks {
 	struct fy_disk_set *set, *before;
 	struct fy_disk_map **maps; /* of 'set' */
 	size_t n;
+	/* libguestfs's, once it is needed; or why there is none. */
+	struct fy_appliance *appliance;
+	struct fy_error no_appliance;
+	/* What systems mount: a root is hardly there. */
+	const struct fy_disk_volume **claimed;
+	size_t n_claimed;
 	bool writable;
 	const struct fy_inject_options *options; /* NULL when only looking */
 	struct fy_log *log;
@@ -59,6 +65,8 @@ int fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 		   unsigned disk, const struct fy_disk_volume *volume,
 		   struct fy_error *err);
 
+/* --- places (places.c) ----------------------------------------------------- */
+
 /*
  * The bytes of a volume, which begins on disk 'disk': of the overlays, or as it
  * was ('base').  To be closed.  FY_E_UNSUPPORTED when they can't be had.
@@ -66,6 +74,34 @@ int fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 int fy_disks_slice(struct fy_disks *d, unsigned disk,
 		   const struct fy_disk_volume *v, bool base,
 		   struct fy_volume **ret, struct fy_error *err);
+
+/* The driver for what lies there, or NULL. */
+const struct fy_guest_driver *fy_disks_driver(const struct fy_disks *d,
+					      const struct fy_disk_volume *v);
+
+/*
+ * What that driver opens: the bytes, or a place in the appliance, which is
+ * started if need be.  'subvolume' may be NULL.  FY_E_UNSUPPORTED with what to
+ * install.
+ */
+int fy_disks_place(struct fy_disks *d, unsigned disk,
+		   const struct fy_disk_volume *v, const char *subvolume,
+		   struct fy_volume **ret, struct fy_error *err);
+
+/* For this one alone the appliance need not be started. */
+int fy_disks_claim(struct fy_disks *d, const struct fy_disk_volume *v,
+		   struct fy_error *err);
+bool fy_disks_is_claimed(const struct fy_disks *d,
+			 const struct fy_disk_volume *v);
+
+/* Whether a key for that LUKS volume was given. */
+bool fy_disks_has_key(const struct fy_disks *d, const struct fy_disk_volume *v);
+
+/*
+ * Start the appliance when something that nobody claimed is out of reach
+ * without it; where that fails, what is left alone is told.
+ */
+int fy_disks_reach_all(struct fy_disks *d, struct fy_error *err);
 
 struct fy_family;
 
@@ -75,6 +111,7 @@ struct fy_system {
 	struct fy_disks *disks;
 	unsigned disk;
 	const struct fy_disk_volume *root;
+	char *subvolume; /* of it; NULL: the default one */
 	struct fy_guest *guest;
 	struct fy_volume **slices;
 	size_t n_slices;
@@ -103,6 +140,10 @@ json_t *fy_system_json(const struct fy_system *s, struct fy_error *err);
  * first where it must be written to and is not clean. */
 int fy_system_mount(struct fy_system *s, const char *path, unsigned disk,
 		    const struct fy_disk_volume *v, struct fy_error *err);
+/* The same with fstab's options, of which a Btrfs's subvol= counts. */
+int fy_system_mount_options(struct fy_system *s, const char *path,
+			    unsigned disk, const struct fy_disk_volume *v,
+			    const char *options, struct fy_error *err);
 /* This system can't be edited; the first reason counts. */
 int fy_system_refuse(struct fy_system *s, const char *why,
 		     struct fy_error *err);

@@ -36,10 +36,15 @@ fy_disk_map_free(struct fy_disk_map *m)
 		row_release(&m->volumes[i]);
 	for (i = 0; i < m->n_upper; i++)
 		row_release(&m->upper[i]);
+	for (i = 0; i < m->n_more; i++) {
+		row_release(m->more[i]);
+		free(m->more[i]);
+	}
 	for (i = 0; i < m->n_warnings; i++)
 		free(m->warnings[i]);
 	free(m->volumes);
 	free(m->upper);
+	free(m->more);
 	free(m->warnings);
 	free(m->table);
 	free(m->table_uuid);
@@ -141,10 +146,21 @@ struct fy_disk_volume *
 fy_disk_map_add_upper(struct fy_disk_map *m, const char *path,
 		      const char *layer, const char *on, struct fy_error *err)
 {
-	struct fy_disk_volume *v =
-		add_row(&m->upper, &m->n_upper, 0, 0, path, err);
+	struct fy_disk_volume **grown =
+		reallocarray(m->more, m->n_more + 1, sizeof(*grown));
+	struct fy_disk_volume *v = calloc(1, sizeof(*v));
 
-	if (v == NULL || fy_disk_set_text(&v->layer, layer, err) == -1 ||
+	if (grown != NULL)
+		m->more = grown;
+	if (grown == NULL || v == NULL) {
+		free(v);
+		fy_error_nomem(err);
+		return NULL;
+	}
+	m->more[m->n_more++] = v;
+	v->how = FY_HOW_WHOLE;
+	if (fy_disk_set_text(&v->path, path, err) == -1 ||
+	    fy_disk_set_text(&v->layer, layer, err) == -1 ||
 	    fy_disk_set_text(&v->on, on, err) == -1)
 		return NULL;
 	return v;
@@ -153,13 +169,16 @@ fy_disk_map_add_upper(struct fy_disk_map *m, const char *path,
 size_t
 fy_disk_map_rows(const struct fy_disk_map *m)
 {
-	return m->n_volumes + m->n_upper;
+	return m->n_volumes + m->n_upper + m->n_more;
 }
 
-const struct fy_disk_volume *
+struct fy_disk_volume *
 fy_disk_map_row(const struct fy_disk_map *m, size_t i)
 {
-	return i < m->n_volumes ? &m->volumes[i] : &m->upper[i - m->n_volumes];
+	if (i < m->n_volumes)
+		return &m->volumes[i];
+	i -= m->n_volumes;
+	return i < m->n_upper ? &m->upper[i] : m->more[i - m->n_upper];
 }
 
 int

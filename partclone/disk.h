@@ -66,6 +66,9 @@ struct fy_disk_map {
 	 * bytes are counted to the volumes that they lie on. */
 	struct fy_disk_volume *upper;
 	size_t n_upper;
+	/* More of these that somebody else found (fy_disk_map_add_upper). */
+	struct fy_disk_volume **more;
+	size_t n_more;
 	char **warnings; /* for people; NULL-terminated when n > 0 */
 	size_t n_warnings;
 };
@@ -145,16 +148,16 @@ struct fy_disk_map *fy_disk_set_map(const struct fy_disk_set *s, size_t i);
 struct fy_volume *fy_disk_set_volume(const struct fy_disk_set *s, size_t disk,
 				     const struct fy_disk_volume *v);
 
-/* Another row for what lies on a disk's volumes; it may move the others.  Texts
- * are copied and may be NULL, but for 'path'.  NULL when out of memory. */
+/* Another row for what lies on a disk's volumes; the others stay where they are.
+ * Texts are copied and may be NULL, but for 'path'.  NULL when out of memory. */
 struct fy_disk_volume *fy_disk_map_add_upper(struct fy_disk_map *m,
 					     const char *path,
 					     const char *layer, const char *on,
 					     struct fy_error *err);
 
-/* The rows of a map: of its volumes, then the upper ones. */
+/* The rows of a map: of its volumes, then the upper ones, then what was
+ * added. */
 size_t fy_disk_map_rows(const struct fy_disk_map *m);
-const struct fy_disk_volume *fy_disk_map_row(const struct fy_disk_map *m,
-					     size_t i);
+struct fy_disk_volume *fy_disk_map_row(const struct fy_disk_map *m, size_t i);
 
 #endif

@@ -89,6 +89,12 @@ static const struct fy_option disk_options[] = {
 	  .offset = O(format),
 	  .value = "FORMAT",
 	  .help = "raw or qcow2 (default: what the file says it is)." },
+	{ .name = "luks-key",
+	  .type = FY_OPT_LIST,
+	  .offset = O(luks_keys),
+	  .value = "[UUID=]FILE",
+	  .help = "File with the passphrase of a LUKS volume (of that one, or "
+		  "of any)." },
 	{ .name = "json",
 	  .type = FY_OPT_FLAG,
 	  .offset = O(json),

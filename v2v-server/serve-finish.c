@@ -196,10 +196,11 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 static json_t *
 inspect(struct fy_session *s, struct fy_images *images)
 {
+	const struct fy_inject_options o = { .job_dirfd = -1, .log = s->log };
 	struct fy_error why = { 0 };
 	json_t *systems = NULL;
 
-	if (fy_inspect(images->volumes, images->n, s->log, &systems, &why) == 0)
+	if (fy_inspect(images->volumes, images->n, &o, &systems, &why) == 0)
 		return systems;
 	fy_session_warn(s, "the systems on the disks could not be told: %s",
 			why.msg);

@@ -17,6 +17,7 @@ struct fy_server_options {
 	/* inject, inspect */
 	char *job_dir, *machine_json, *format;
 	struct fy_strings nics;
+	struct fy_strings luks_keys;
 	bool dry_run, undo, json;
 
 	/* all */
