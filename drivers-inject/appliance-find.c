@@ -69,6 +69,19 @@ try_keys(struct fy_appliance *a, size_t disk, const struct fy_disk_volume *v,
 	return 0;
 }
 
+bool
+fy_appliance_opened(const struct fy_appliance *a,
+		    const struct fy_disk_volume *v)
+{
+	size_t i;
+
+	for (i = 0; v->uuid != NULL && i < a->n_opened; i++)
+		if (strcmp(a->opened[i] + sizeof("/dev/mapper/luks-") - 1,
+			   v->uuid) == 0)
+			return true;
+	return false;
+}
+
 /* What is in there, unless it is a part of something else. */
 static int
 add_inside(struct fy_appliance *a, size_t disk, const char *on,

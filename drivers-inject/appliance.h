@@ -50,6 +50,10 @@ int fy_appliance_stop(struct fy_appliance *a, struct fy_error *err);
 bool fy_appliance_owns(const struct fy_appliance *a,
 		       const struct fy_disk_volume *v);
 
+/* Whether a key has opened that LUKS volume. */
+bool fy_appliance_opened(const struct fy_appliance *a,
+			 const struct fy_disk_volume *v);
+
 /*
  * A volume of disk 'disk' in the appliance, for fy_guest_libguestfs: it stands
  * for its place there, and has no bytes to be read.  'subvolume' of a Btrfs

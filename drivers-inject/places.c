@@ -165,27 +165,43 @@ is_out_of_reach(const struct fy_disks *d, const struct fy_disk_volume *v)
 	return fy_streq(v->filesystem, "linux_raid_member") && v->note != NULL;
 }
 
+/* Reach one volume; '*ret_why' says why it stays closed, in 'e' or by itself. */
+static int
+reach(struct fy_disks *d, const struct fy_disk_volume *v, struct fy_error *e,
+      const char **ret_why)
+{
+	*ret_why = NULL;
+	if (!is_out_of_reach(d, v))
+		return 0;
+	if (need_appliance(d, e) == -1) {
+		*ret_why = e->msg;
+		return e->code == FY_E_UNSUPPORTED ? 0 : -1;
+	}
+	if (fy_streq(v->filesystem, "crypto_LUKS") &&
+	    !fy_appliance_opened(d->appliance, v))
+		*ret_why = "no key that was given opens it (LUKS)";
+	return 0;
+}
+
 int
 fy_disks_reach_all(struct fy_disks *d, struct fy_error *err)
 {
-	struct fy_error e = { 0 };
+	const char *why;
 	size_t i, k;
 
 	for (i = 0; i < d->n; i++)
 		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
 			const struct fy_disk_volume *v =
 				fy_disk_map_row(d->maps[i], k);
+			struct fy_error e = { 0 };
 
-			if (!is_out_of_reach(d, v) ||
-			    need_appliance(d, &e) == 0)
-				continue;
-			if (e.code != FY_E_UNSUPPORTED)
+			if (reach(d, v, &e, &why) == -1)
 				return fy_error_set(err, e.code, 0, "%s",
 						    e.msg);
-			if (fy_disks_skip(d, (unsigned)i, v->path, NULL, e.msg,
+			if (why != NULL &&
+			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
 					  err) == -1)
 				return -1;
-			fy_error_clear(&e);
 		}
 	return 0;
 }

@@ -251,6 +251,17 @@ test_systems(void)
 	}
 }
 
+static void
+test_wrong_key(void)
+{
+	struct fy_error why = { 0 };
+	json_t *r = inject(true, "another", &why);
+
+	CHECK(has_text(r, "skipped", "p3", "why", "no key"));
+	CHECK(json_array_size(json_object_get(r, "systems")) == 2);
+	json_decref(r);
+}
+
 /* An error of the check fails all, and the disk stays as it is. */
 static void
 test_bad_check(void)
@@ -354,6 +365,8 @@ main(void)
 	make_trees();
 	test_missing();
 	test_systems();
+	make_trees();
+	test_wrong_key();
 	test_bad_check();
 	test_verbs();
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);

@@ -55,6 +55,34 @@ make_head(const char *text, size_t len, const char *name, const uint8_t *data,
 	return head;
 }
 
+/* What lies on them can be had as long as it is said to be, and no further. */
+static void
+open_set(struct fy_volume *const *v)
+{
+	struct fy_disk_set *set = NULL;
+	unsigned char end[512];
+	size_t i, k;
+
+	if (fy_disk_set_open(v, 2, &set, NULL) == -1)
+		return;
+	for (i = 0; i < 2; i++) {
+		const struct fy_disk_map *m = fy_disk_set_map(set, i);
+
+		for (k = 0; k < fy_disk_map_rows(m); k++) {
+			const struct fy_disk_volume *row =
+				fy_disk_map_row(m, k);
+			struct fy_volume *of = fy_disk_set_volume(set, i, row);
+
+			if (of != NULL && row->length >= sizeof(end) &&
+			    fy_volume_pread(of, end, sizeof(end),
+					    row->length - sizeof(end),
+					    NULL) == -1)
+				abort();
+		}
+	}
+	fy_disk_set_free(set);
+}
+
 static void
 map(struct fuzz_disk *disks)
 {
@@ -79,6 +107,7 @@ map(struct fuzz_disk *disks)
 			json_decref(j);
 			fy_disk_map_free(maps[i]);
 		}
+	open_set(v);
 	fy_volume_close(v[0]);
 	fy_volume_close(v[1]);
 }
