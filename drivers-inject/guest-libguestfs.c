@@ -516,8 +516,7 @@ lg_subvolumes(struct fy_volume *v, char ***ret, size_t *ret_n,
 	*ret = calloc(MAX_SUBVOLUMES, sizeof(**ret));
 	if (r == 0 && *ret == NULL)
 		r = fy_error_nomem(err);
-	if (r == 0 && l->len > 0)
-		qsort(l->val, l->len, sizeof(*l->val), by_rank);
+	fy_sort(l->val, l->len, sizeof(*l->val), by_rank);
 	for (i = 0; r == 0 && i < l->len && *ret_n < MAX_SUBVOLUMES; i++)
 		if (((*ret)[*ret_n] = strdup(l->val[i].btrfssubvolume_path)) !=
 		    NULL)

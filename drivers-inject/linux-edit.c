@@ -18,6 +18,7 @@ struct editing {
 	struct fy_string_set *unknown;
 	struct fy_error *err;
 	bool failed;
+	size_t size;	      /* of the whole text */
 	bool debconf_devices; /* in a paragraph about GRUB's devices */
 };
 
@@ -354,6 +355,36 @@ edit_debconf(struct editing *e, const char *line, const char *end)
 	}
 }
 
+/* (hd0) of SUSE's /etc/default/grub_installdevice, and its other words, are
+ * left. */
+static void
+edit_device_lines(struct editing *e, const char *line, const char *end)
+{
+	struct field f[2];
+
+	if (split(line, end, f, 2) != 1 || f[0].at[0] != '/') {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	fy_text_put(&e->out, line, (size_t)(f[0].at - line));
+	put_name(e, f[0].at, f[0].len, NULL, FY_DEVICE_VIRTIO);
+	line = f[0].at + f[0].len;
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
+/* GRUB finds the block by its size and first line, and wants '#' up to the
+ * end: the filling is the last line, without a newline. */
+static void
+edit_grubenv(struct editing *e, const char *line, const char *end)
+{
+	if (*line != '#' || end[-1] == '\n') {
+		edit_arguments(e, line, end);
+		return;
+	}
+	while (e->out.len < e->size && !e->out.failed)
+		fy_text_add(&e->out, "#");
+}
+
 /* --- any path ------------------------------------------------------------- */
 
 static bool
@@ -489,18 +520,35 @@ static void (*const editors[])(struct editing *e, const char *line,
 	[FY_EDIT_ARGUMENTS] = edit_arguments,
 	[FY_EDIT_DEFAULT_GRUB] = edit_default_grub,
 	[FY_EDIT_DEVICE_MAP] = edit_device_map,
+	[FY_EDIT_GRUBENV] = edit_grubenv,
+	[FY_EDIT_DEVICE_LINES] = edit_device_lines,
 	[FY_EDIT_DEBCONF] = edit_debconf,
 	[FY_EDIT_PATHS] = edit_paths,
 	[FY_EDIT_LVM_DEVICES] = edit_lvm_devices,
 	[FY_EDIT_LIST] = list_paths,
 };
 
+/* An environment block that is full has no filling to take from. */
+static int
+check_size(const struct editing *e, enum fy_edit_kind kind,
+	   struct fy_error *err)
+{
+	if (kind != FY_EDIT_GRUBENV || e->out.len == e->size)
+		return 0;
+	return fy_error_set(err, FY_E_NOSPACE, 0,
+			    "GRUB's environment block has no room for the new "
+			    "names (%zu bytes instead of %zu)",
+			    e->out.len, e->size);
+}
+
 int
 fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	     const char *text, size_t len, char **ret, size_t *ret_len,
 	     struct fy_string_set *unknown, struct fy_error *err)
 {
-	struct editing e = { .ctx = ctx, .unknown = unknown, .err = err };
+	struct editing e = {
+		.ctx = ctx, .unknown = unknown, .err = err, .size = len
+	};
 	const char *line, *end = text + len, *nl;
 
 	for (line = text; line < end; line = nl) {
@@ -508,7 +556,8 @@ fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 		nl = nl == NULL ? end : nl + 1;
 		editors[kind](&e, line, nl);
 	}
-	if (e.failed || fy_text_check(&e.out, err) == -1) {
+	if (e.failed || fy_text_check(&e.out, err) == -1 ||
+	    check_size(&e, kind, err) == -1) {
 		fy_text_release(&e.out);
 		return -1;
 	}

@@ -23,6 +23,11 @@ enum fy_edit_kind {
 	/* As before, and GRUB_DISABLE_LINUX_UUID. */
 	FY_EDIT_DEFAULT_GRUB,
 	FY_EDIT_DEVICE_MAP,
+	/* GRUB's environment block: the arguments in it, its size kept (1024
+	 * bytes, filled up with '#').  FY_E_NOSPACE when they don't fit. */
+	FY_EDIT_GRUBENV,
+	/* Lines that are a device's name and nothing else. */
+	FY_EDIT_DEVICE_LINES,
 	FY_EDIT_DEBCONF,
 	/* Every path /dev/... becomes /dev/disk/by-...: units, hooks. */
 	FY_EDIT_PATHS,

@@ -18,6 +18,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "drivers-inject/linux-initramfs-internal.h"
+#include "drivers-inject/text.h"
 
 /* What a virtual machine's devices need, in the order of the report. */
 static const char *const virtio_modules[] = {
@@ -291,6 +292,15 @@ choose_modules(struct build *b, struct fy_error *err)
 	return 0;
 }
 
+/* udev in it loads modules by the devices' aliases. */
+static bool
+loads_by_udev(const struct fy_initramfs *ir)
+{
+	return fy_initramfs_has(ir, "lib/udev/rules.d/80-drivers.rules") ||
+	       fy_initramfs_has(ir, "usr/lib/udev/rules.d/80-drivers.rules") ||
+	       fy_initramfs_has(ir, "etc/udev/rules.d/80-drivers.rules");
+}
+
 /* Only what these tools make is known to load what is added. */
 static int
 check_kind(const struct build *b, struct fy_error *err)
@@ -299,11 +309,24 @@ check_kind(const struct build *b, struct fy_error *err)
 
 	if (b->added.count == 0 && b->options->n_overrides == 0)
 		return 0;
-	if (kind != FY_INITRAMFS_TOOLS && kind != FY_INITRAMFS_DRACUT)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "an initramfs of kind '%s' can't be edited",
-				    fy_initramfs_kind_name(kind));
-	return 0;
+	switch (kind) {
+	case FY_INITRAMFS_TOOLS:
+	case FY_INITRAMFS_DRACUT:
+	case FY_INITRAMFS_MKINITCPIO:
+	case FY_INITRAMFS_MAKE_INITRD:
+		return 0;
+	case FY_INITRAMFS_MKINITRD:
+		if (loads_by_udev(b->ir))
+			return 0;
+		break;
+	case FY_INITRAMFS_NASH:
+	case FY_INITRAMFS_BOOSTER:
+	case FY_INITRAMFS_UNKNOWN:
+		break;
+	}
+	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+			    "an initramfs of kind '%s' can't be edited",
+			    fy_initramfs_kind_name(kind));
 }
 
 static int
@@ -449,20 +472,60 @@ load_by_tools(struct build *b, struct fy_error *err)
 	return emit_override(b, "conf/modules", 0, text, strlen(text), err);
 }
 
-/* dracut loads by udev's rules; where systemd is inside, by name as well. */
+/* dracut loads by udev's rules; where systemd is inside, by name as well.
+ * make-initrd reads these files without systemd. */
 static int
 load_by_systemd(struct build *b, struct fy_error *err)
 {
 	static const char path[] = "etc/modules-load.d/ironferry-virtio.conf";
 	fy_autofree char *text = NULL;
 
-	if (!fy_initramfs_has(b->ir, "usr/lib/systemd/systemd-modules-load") &&
+	if (b->ir->kind != FY_INITRAMFS_MAKE_INITRD &&
+	    !fy_initramfs_has(b->ir, "usr/lib/systemd/systemd-modules-load") &&
 	    !fy_initramfs_has(b->ir, "lib/systemd/systemd-modules-load"))
 		return 0;
 	text = with_loads(b, "", err);
 	if (text == NULL)
 		return -1;
 	return emit_override(b, path, 0, text, strlen(text), err);
+}
+
+/* mkinitcpio's init reads this file as shell, and loads MODULES before it runs
+ * the hooks; without it systemd is inside. */
+static int
+load_by_config(struct build *b, struct fy_error *err)
+{
+	fy_autofree char *old = NULL;
+	fy_autofree char *text = NULL;
+	struct fy_text list = { 0 };
+	size_t i;
+	int r;
+
+	if (!fy_initramfs_has(b->ir, "config"))
+		return 0;
+	old = text_to_be(b, "config", err);
+	if (old == NULL)
+		return err->code != FY_E_NONE
+			       ? -1
+			       : note(b->notes,
+				      "its config is too large; the modules "
+				      "are left to udev",
+				      err);
+	for (i = 0; loaded_modules[i] != NULL; i++)
+		if (is_added(b, loaded_modules[i]))
+			fy_text_printf(&list, " %s", loaded_modules[i]);
+	r = fy_text_check(&list, err);
+	if (r == 0 && list.len > 0) {
+		i = strlen(old);
+		text = fy_format(err, "%s%sMODULES=\"$MODULES%s\"\n", old,
+				 i > 0 && old[i - 1] != '\n' ? "\n" : "",
+				 list.data);
+		r = text == NULL ? -1
+				 : emit_override(b, "config", 0, text,
+						 strlen(text), err);
+	}
+	fy_text_release(&list);
+	return r;
 }
 
 static int
@@ -487,6 +550,9 @@ emit_all(struct build *b, struct fy_error *err)
 		return 0;
 	if (b->ir->kind == FY_INITRAMFS_TOOLS)
 		return load_by_tools(b, err);
+	if (b->ir->kind == FY_INITRAMFS_MKINITCPIO &&
+	    load_by_config(b, err) == -1)
+		return -1;
 	return load_by_systemd(b, err);
 }
 

@@ -36,7 +36,9 @@ is_kept(const char *path)
 	for (i = 0; i < sizeof(below) / sizeof(below[0]); i++)
 		if (strncmp(path, below[i], strlen(below[i])) == 0)
 			return true;
-	return strstr(path, "dracut/hooks/") != NULL;
+	/* mkinitcpio's */
+	return strcmp(path, "config") == 0 ||
+	       strstr(path, "dracut/hooks/") != NULL;
 }
 
 /* Whether the path is that of a module of this kernel. */

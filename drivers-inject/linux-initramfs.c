@@ -94,6 +94,12 @@ find_kind(const struct fy_initramfs *ir)
 	static const char *const mkinitcpio[] = { "init_functions",
 						  "buildconfig", NULL };
 	static const char *const booster[] = { "etc/booster.init.yaml", NULL };
+	static const char *const make_initrd[] = { "etc/initrd/cmdline.d",
+						   "lib/initrd", "lib/uevent",
+						   NULL };
+	static const char *const mkinitrd[] = { "run_all.sh", "mkinitrd.config",
+						NULL };
+	static const char *const nash[] = { "bin/nash", "sbin/nash", NULL };
 
 	if (fy_initramfs_has(ir, "scripts/functions") && has_one_of(ir, tools))
 		return FY_INITRAMFS_TOOLS;
@@ -103,6 +109,12 @@ find_kind(const struct fy_initramfs *ir)
 		return FY_INITRAMFS_BOOSTER;
 	if (has_one_of(ir, mkinitcpio))
 		return FY_INITRAMFS_MKINITCPIO;
+	if (fy_initramfs_has(ir, "etc/initrd") && has_one_of(ir, make_initrd))
+		return FY_INITRAMFS_MAKE_INITRD;
+	if (has_one_of(ir, mkinitrd))
+		return FY_INITRAMFS_MKINITRD;
+	if (has_one_of(ir, nash))
+		return FY_INITRAMFS_NASH;
 	return FY_INITRAMFS_UNKNOWN;
 }
 
@@ -122,6 +134,12 @@ fy_initramfs_kind_name(enum fy_initramfs_kind kind)
 		return "dracut";
 	case FY_INITRAMFS_MKINITCPIO:
 		return "mkinitcpio";
+	case FY_INITRAMFS_MAKE_INITRD:
+		return "make-initrd";
+	case FY_INITRAMFS_MKINITRD:
+		return "mkinitrd";
+	case FY_INITRAMFS_NASH:
+		return "mkinitrd with nash";
 	case FY_INITRAMFS_BOOSTER:
 		return "booster";
 	case FY_INITRAMFS_UNKNOWN:

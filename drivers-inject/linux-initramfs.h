@@ -49,8 +49,11 @@ enum fy_initramfs_kind {
 	FY_INITRAMFS_UNKNOWN,
 	FY_INITRAMFS_TOOLS, /* initramfs-tools */
 	FY_INITRAMFS_DRACUT,
-	FY_INITRAMFS_MKINITCPIO, /* not editable */
-	FY_INITRAMFS_BOOSTER,	 /* not editable */
+	FY_INITRAMFS_MKINITCPIO,
+	FY_INITRAMFS_MAKE_INITRD, /* ALT's */
+	FY_INITRAMFS_MKINITRD,	  /* SUSE's old one; only with udev in it */
+	FY_INITRAMFS_NASH,	  /* Red Hat's old one; not editable */
+	FY_INITRAMFS_BOOSTER,	  /* not editable */
 };
 
 struct fy_initramfs;
@@ -80,7 +83,7 @@ const char *fy_initramfs_kind_name(enum fy_initramfs_kind kind);
 
 /*
  * Small regular files (up to 64 KiB) that tell how the system boots: all below
- * conf/, etc/, cryptroot/ and dracut's hooks.  Paths have no leading "/" and
+ * conf/, etc/, cryptroot/ and dracut's hooks, and mkinitcpio's config.  Paths have no leading "/" and
  * no symlinks in them.  In no particular order.  A file that was too large or
  * beyond the 16 MiB that are kept in all comes with 'data' NULL.
  */

@@ -15,9 +15,8 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "drivers-inject/linux-edit.h"
 #include "drivers-inject/linux-initramfs.h"
-#include "drivers-inject/system.h"
+#include "drivers-inject/linux.h"
 
 #define MARGIN	     (128u * 1024) /* for the filesystem's own blocks */
 #define MAX_OVERRIDE 256u
@@ -25,8 +24,8 @@
 struct kernel {
 	struct fy_system *s;
 	const char *version;
-	char *path; /* of the initramfs */
-	uint64_t size;
+	const char *path;    /* of the initramfs (or the unified image) */
+	uint64_t base, size; /* where it lies in that file */
 	bool newest;
 	bool writing; /* so a failure is one of the whole injection */
 	bool boots;   /* it will find its disk on virtio */
@@ -39,9 +38,8 @@ struct kernel {
 
 /* Warn of one; what is said of the first is what a failure tells. */
 static int __attribute__((format(printf, 3, 4)))
-blind(struct kernel *k, struct fy_error *err, const char *fmt, ...)
+blind(struct fy_disks *d, struct fy_error *err, const char *fmt, ...)
 {
-	struct fy_disks *d = k->s->disks;
 	fy_autofree char *text = NULL;
 	va_list ap;
 	int n;
@@ -119,7 +117,8 @@ input_pread(void *ctx, void *buf, size_t len, uint64_t offset,
 {
 	struct kernel *k = ctx;
 
-	return fy_guest_pread(k->s->guest, k->path, buf, len, offset, err);
+	return fy_guest_pread(k->s->guest, k->path, buf, len, k->base + offset,
+			      err);
 }
 
 /* --- overrides ------------------------------------------------------------ */
@@ -217,36 +216,9 @@ release_kernel(struct kernel *k)
 		free((void *)(uintptr_t)k->overrides[i].path);
 		free((void *)(uintptr_t)k->overrides[i].data);
 	}
-	free(k->path);
 }
 
 /* --- one kernel ----------------------------------------------------------- */
-
-static char *
-find_initramfs(struct fy_guest *g, const char *version, uint64_t *ret_size)
-{
-	static const char *const forms[][2] = {
-		{ "/boot/initrd.img-", "" },
-		{ "/boot/initramfs-", ".img" },
-		{ "/boot/initrd-", "" },
-		{ "/boot/initrd-", ".img" },
-	};
-	struct fy_guest_stat st;
-	size_t i;
-
-	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-		char *path = fy_format(NULL, "%s%s%s", forms[i][0], version,
-				       forms[i][1]);
-
-		if (path != NULL && fy_guest_stat(g, path, &st, NULL) == 0 &&
-		    st.type == FY_GUEST_FILE) {
-			*ret_size = st.size;
-			return path;
-		}
-		free(path);
-	}
-	return NULL;
-}
 
 static int
 without_initramfs(struct kernel *k, struct fy_modules *modules,
@@ -259,7 +231,7 @@ without_initramfs(struct kernel *k, struct fy_modules *modules,
 	k->boots = json_is_true(json_object_get(report, "virtio_blk"));
 	if (k->boots)
 		return 0;
-	return blind(k, err,
+	return blind(k->s->disks, err,
 		     "kernel %s has no initramfs and virtio is not built in: "
 		     "it will not find its disk",
 		     k->version);
@@ -308,7 +280,7 @@ no_room(struct kernel *k, const struct fy_initramfs_segment *seg,
 				     "kernel %s keeps old names of devices and "
 				     "network cards in there",
 				     k->path, k->version);
-	return blind(k, err,
+	return blind(k->s->disks, err,
 		     "there is no room for virtio in '%s': kernel %s will not "
 		     "find its disk",
 		     k->path, k->version);
@@ -319,7 +291,7 @@ report_segment(struct kernel *k, const struct fy_initramfs_segment *seg,
 	       struct fy_error *err)
 {
 	k->boots = json_is_true(json_object_get(seg->report, "virtio_blk"));
-	if (!k->boots && blind(k, err,
+	if (!k->boots && blind(k->s->disks, err,
 			       "kernel %s has no usable virtio_blk in its "
 			       "initramfs: it will not find its disk",
 			       k->version) == -1)
@@ -394,25 +366,17 @@ edit_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
 	return append_segment(k, ir, modules, err);
 }
 
+/* An initramfs; the first is the one that boots. */
 static int
-do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
-	  struct fy_error *err)
+do_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
+	     struct fy_modules *modules, struct fy_error *err)
 {
-	const struct fy_modules_source source = { .ctx = k->s->guest,
-						  .read_file = source_read,
-						  .list_dir = source_list };
-	FY_AUTO(modules) struct fy_modules *modules = NULL;
+	struct fy_guest_stat st;
 	struct fy_error e = { 0 };
 
-	if (fy_modules_open(&source, k->version, &modules, &e) == -1) {
-		if (e.code != FY_E_NOTFOUND && e.code != FY_E_USAGE)
-			return fy_error_set(err, e.code, 0, "%s", e.msg);
-		return blind(k, err, "kernel %s was left alone: %s", k->version,
-			     e.msg);
-	}
-	k->path = find_initramfs(k->s->guest, k->version, &k->size);
-	if (k->path == NULL)
-		return without_initramfs(k, modules, err);
+	if (fy_guest_stat(k->s->guest, k->path, &st, err) == -1)
+		return -1;
+	k->size = st.size;
 	if (edit_initramfs(k, extras, modules, &e) == 0)
 		return 0;
 	if (k->writing || (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
@@ -420,41 +384,130 @@ do_kernel(struct kernel *k, const struct fy_linux_extras *extras,
 	/* A kernel that nothing can be done for does not spoil the others. */
 	if (k->boots)
 		return fy_disks_warn(k->s->disks, err,
-				     "the initramfs of kernel %s was left "
-				     "alone; it knows virtio already: %s",
-				     k->version, e.msg);
-	return blind(k, err,
-		     "the initramfs of kernel %s was left alone, so it may "
-		     "not find its disk: %s",
-		     k->version, e.msg);
+				     "'%s' of kernel %s was left alone; it "
+				     "knows virtio already: %s",
+				     k->path, k->version, e.msg);
+	return blind(k->s->disks, err,
+		     "'%s' of kernel %s was left alone, so it may not find "
+		     "its disk: %s",
+		     k->path, k->version, e.msg);
+}
+
+/* Nothing in a unified image is changed: it is only looked whether the disk
+ * will be found. */
+static int
+do_unified(struct kernel *k, struct fy_error *err)
+{
+	const struct fy_inject_options *o = k->s->disks->options;
+	FY_AUTO(initramfs) struct fy_initramfs *ir = NULL;
+	struct fy_initramfs_input input = { .ctx = k, .pread = input_pread };
+	unsigned char head[FY_UKI_HEAD];
+	struct fy_guest_stat st;
+	struct fy_error e = { 0 };
+	struct fy_uki u;
+	size_t n;
+
+	if (fy_guest_stat(k->s->guest, k->path, &st, err) == -1)
+		return -1;
+	n = (size_t)fy_min_u64(st.size, sizeof(head));
+	if (fy_guest_pread(k->s->guest, k->path, head, n, 0, err) == -1)
+		return -1;
+	if (fy_uki_parse(head, n, st.size, &u) && u.initrd_len > 0) {
+		k->base = u.initrd;
+		k->size = input.size = u.initrd_len;
+		if (fy_initramfs_open(&input, k->version, o->tmpdir, o->stop,
+				      &ir, &e) == 0)
+			k->boots = fy_initramfs_has_module(ir, "virtio_pci") &&
+				   fy_initramfs_has_module(ir, "virtio_blk");
+	}
+	if (k->boots)
+		return 0;
+	return blind(k->s->disks, err,
+		     "the unified kernel image '%s' has no virtio_blk inside "
+		     "and can't be edited: it will not find its disk unless "
+		     "its kernel has virtio built in%s%s",
+		     k->path, e.code == FY_E_NONE ? "" : ": ",
+		     e.code == FY_E_NONE ? "" : e.msg);
+}
+
+static int
+run_one(struct fy_system *s, const struct fy_linux_kernel *lk, size_t index,
+	bool newest, const struct fy_linux_extras *extras,
+	struct fy_modules *modules, bool *ret_boots, struct fy_error *err)
+{
+	fy_autofree struct kernel *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (k == NULL)
+		return fy_error_nomem(err);
+	k->s = s;
+	k->version = lk->version;
+	k->newest = newest;
+	k->path = lk->unified		    ? lk->image
+		  : index < lk->initramfs.n ? lk->initramfs.items[index]
+					    : NULL;
+	if (lk->unified)
+		r = do_unified(k, err);
+	else if (k->path == NULL)
+		r = without_initramfs(k, modules, err);
+	else
+		r = do_initramfs(k, extras, modules, err);
+	*ret_boots = k->boots;
+	release_kernel(k);
+	return r;
+}
+
+static int
+do_kernel(struct fy_system *s, const struct fy_linux_kernel *lk, bool newest,
+	  const struct fy_linux_extras *extras, bool *ret_boots,
+	  struct fy_error *err)
+{
+	const struct fy_modules_source source = { .ctx = s->guest,
+						  .read_file = source_read,
+						  .list_dir = source_list };
+	FY_AUTO(modules) struct fy_modules *modules = NULL;
+	struct fy_error e = { 0 };
+	size_t i;
+
+	if (!lk->unified &&
+	    fy_modules_open(&source, lk->version, &modules, &e) == -1) {
+		if (e.code != FY_E_NOTFOUND && e.code != FY_E_USAGE)
+			return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return blind(s->disks, err, "kernel %s was left alone: %s",
+			     lk->version, e.msg);
+	}
+	if (run_one(s, lk, 0, newest, extras, modules, ret_boots, err) == -1)
+		return -1;
+	for (i = 1; !lk->unified && i < lk->initramfs.n; i++) {
+		bool boots;
+
+		if (run_one(s, lk, i, false, extras, modules, &boots, err))
+			return -1;
+	}
+	return 0;
 }
 
 int
 fy_linux_kernels(struct fy_system *s, const struct fy_linux_extras *extras,
 		 struct fy_error *err)
 {
+	const struct fy_linux *l = fy_linux_of(s);
 	size_t i;
-	int r = 0;
 
-	if (s->kernels.n == 0)
+	if (l->n_kernels == 0)
 		return fy_disks_warn(s->disks, err,
 				     "no kernel was found in /boot");
-	for (i = 0; r == 0 && i < s->kernels.n; i++) {
-		fy_autofree struct kernel *k = calloc(1, sizeof(*k));
+	for (i = 0; i < l->n_kernels; i++) {
+		const struct fy_linux_kernel *k = &l->kernels[i];
+		bool boots = false;
+		int r = fy_stop_check(s->disks->options->stop, err);
 
-		if (k == NULL)
-			return fy_error_nomem(err);
-		k->s = s;
-		k->version = s->kernels.items[i];
-		k->newest = i == 0;
-		r = fy_stop_check(s->disks->options->stop, err);
 		if (r == 0)
-			r = do_kernel(k, extras, err);
+			r = do_kernel(s, k, i == 0, extras, &boots, err);
 		s->disks->n_kernels++;
-		s->disks->n_booting += k->boots;
-		release_kernel(k);
+		s->disks->n_booting += boots;
 		if (r == -1)
-			fy_error_prefix(err, "kernel %s", s->kernels.items[i]);
+			return fy_error_prefix(err, "kernel %s", k->version);
 	}
-	return r;
+	return 0;
 }

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A Linux system's filesystems: a root has etc/fstab and an os-release or
- * debian_version.  Its fstab then says where /boot, /usr and /var are, and, by
- * naming the root itself, what old device names meant.
+ * A Linux system's filesystems: a root has etc/fstab and an os-release (or what
+ * was there before it).  Its fstab then says where /boot, /usr and /var are,
+ * and, by naming the root itself, what old device names meant.  The ESP is put
+ * where the guest has it: loader entries, kernels and GRUB's files may lie
+ * there.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "drivers-inject/linux-edit.h"
-#include "drivers-inject/system.h"
+#include "drivers-inject/linux.h"
 
 #define MAX_TEXT (1024u * 1024)
 
 bool
 fy_linux_is_root(struct fy_guest *g)
 {
-	return fy_guest_has(g, "etc/fstab") &&
-	       (fy_guest_has(g, "etc/os-release") ||
-		fy_guest_has(g, "usr/lib/os-release") ||
-		fy_guest_has(g, "etc/debian_version"));
+	return fy_guest_has(g, "etc/fstab") && fy_linux_has_release(g);
+}
+
+static bool
+is_esp(const char *where)
+{
+	return strcmp(where, "/boot/efi") == 0 || strcmp(where, "/efi") == 0;
 }
 
 /* The filesystems that an edit may need. */
@@ -31,7 +35,7 @@ is_wanted(const char *where)
 					      "/lib" };
 	size_t i, len;
 
-	if (strncmp(where, "/boot/efi", 9) == 0 || strcmp(where, "/efi") == 0)
+	if (is_esp(where))
 		return false;
 	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
 		len = strlen(wanted[i]);
@@ -71,6 +75,31 @@ mount_line(struct fy_system *s, const struct fy_fstab_line *l,
 	return fy_error_set(err, e.code, 0, "%s", e.msg);
 }
 
+/* The ESP has its own step, too (linux-esp.c), which says what is wrong with
+ * it; a system without it is edited all the same. */
+static int
+mount_esp(struct fy_system *s, const struct fy_fstab_line *l,
+	  struct fy_error *err)
+{
+	const struct fy_disk_volume *v;
+	struct fy_error e = { 0 };
+	unsigned disk = 0;
+
+	if (!is_esp(l->fields[1]) || !fy_guest_is_dir(s->guest, l->fields[1]))
+		return 0;
+	v = fy_devices_lookup(s->disks->devices, l->fields[0], &disk);
+	if (v == NULL || !fy_streq(v->filesystem, "vfat"))
+		return 0;
+	if (fy_system_mount(s, l->fields[1], disk, v, &e) == 0)
+		return 0;
+	if (e.code == FY_E_NOMEM || e.code == FY_E_CANCELLED)
+		return fy_error_set(err, e.code, 0, "%s", e.msg);
+	return fy_disks_warn(s->disks, err,
+			     "the EFI system partition at '%s' can't be read: "
+			     "%s",
+			     l->fields[1], e.msg);
+}
+
 static int
 read_fstab(struct fy_system *s, bool *ret_other, struct fy_error *err)
 {
@@ -104,6 +133,9 @@ fy_linux_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
 {
 	size_t i;
 
+	s->own = calloc(1, sizeof(struct fy_linux));
+	if (s->own == NULL)
+		return fy_error_nomem(err);
 	if (read_fstab(s, ret_other, err) == -1)
 		return -1;
 	if (*ret_other)
@@ -114,11 +146,8 @@ fy_linux_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
 	for (i = 0; i < s->n_fstab; i++)
 		if (mount_line(s, &s->fstab[i], err) == -1)
 			return -1;
-	if (fy_linux_describe(s, err) == -1)
-		return -1;
-	return s->debian ? 0
-			 : fy_system_refuse(s,
-					    "only Debian, Ubuntu and their "
-					    "relatives can be edited yet",
-					    err);
+	for (i = 0; i < s->n_fstab; i++)
+		if (mount_esp(s, &s->fstab[i], err) == -1)
+			return -1;
+	return fy_linux_describe(s, err);
 }

@@ -215,7 +215,7 @@ fy_system_mount_options(struct fy_system *s, const char *path, unsigned disk,
 	fy_autofree char *subvolume = NULL;
 	struct fy_volume **grown;
 
-	if (driver == NULL || !driver->has_roots)
+	if (driver == NULL || (!driver->has_roots && strcmp(path, "/") == 0))
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "'%s' of the guest is %s, which can't be "
 				    "edited yet",

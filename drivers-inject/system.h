@@ -118,10 +118,13 @@ struct fy_system {
 	struct fy_fstab_line *fstab;
 	size_t n_fstab;
 	char *id, *version, *pretty_name, *arch, *hostname;
-	bool debian;		      /* of Debian's family */
+	/* "debian", "redhat", "suse", "arch", "alt", "other"; NULL where the
+	 * family knows no such thing. */
+	const char *distribution;
+	const char *package_format;   /* "deb", "rpm", "pacman", ... or NULL */
 	struct fy_string_set kernels; /* versions, newest first */
 	struct fy_string_set bootloaders;
-	const char *initramfs; /* "initramfs-tools", "dracut" or NULL */
+	const char *initramfs; /* "initramfs-tools", "dracut", ... or NULL */
 	enum fy_firmware firmware;
 	/* NULL, or why this system can't be edited (malloc'd). */
 	char *refused;

@@ -101,8 +101,7 @@ compare_entries(const void *pa, const void *pb)
 static void
 sort_entries(struct fy_win_source *s)
 {
-	if (s->n > 0)
-		qsort(s->entries, s->n, sizeof(*s->entries), compare_entries);
+	fy_sort(s->entries, s->n, sizeof(*s->entries), compare_entries);
 }
 
 static int

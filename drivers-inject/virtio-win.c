@@ -497,7 +497,7 @@ pick_all(struct pick *p, struct fy_error *err)
 			set->drivers[i].boot && set->drivers[i].service != NULL;
 	if (!storage)
 		return no_storage(p, err);
-	qsort(set->drivers, set->n, sizeof(*set->drivers), compare_drivers);
+	fy_sort(set->drivers, set->n, sizeof(*set->drivers), compare_drivers);
 	return take_agent(p, err);
 }
 

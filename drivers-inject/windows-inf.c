@@ -440,8 +440,8 @@ find_strings(struct fy_inf *inf, struct fy_error *err)
 	}
 	if (inf->n_strings == 0)
 		return 0;
-	qsort(inf->strings, inf->n_strings, sizeof(*inf->strings),
-	      compare_strings);
+	fy_sort(inf->strings, inf->n_strings, sizeof(*inf->strings),
+		compare_strings);
 	for (i = 0; i < inf->n_strings; i++)
 		if (n == 0 ||
 		    compare_names(&inf->strings[i], &inf->strings[n - 1]) != 0)

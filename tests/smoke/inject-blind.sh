@@ -96,8 +96,8 @@ kernel $VERSION
 initramfs $VERSION bzip2 init
 blind bzip2
 say "--- of a tool that isn't known"
-initramfs $VERSION gzip init init_functions buildconfig etc/cmdline
-blind "kind 'mkinitcpio'"
+initramfs $VERSION gzip init etc/booster.init.yaml etc/cmdline
+blind "kind 'booster'"
 say "--- none at all"
 rm "$T/tree/boot/initrd.img-$VERSION"
 blind 'no initramfs and virtio is not built in'
@@ -118,7 +118,7 @@ say "--- an unknown tool's initramfs that has virtio"
 new_tree
 kernel $VERSION
 m=lib/modules/$VERSION/kernel
-initramfs $VERSION gzip init init_functions buildconfig etc/cmdline \
+initramfs $VERSION gzip init etc/booster.init.yaml etc/cmdline \
 	$m/virtio_pci.ko $m/virtio_blk.ko
 sees 'it knows virtio already'
 say "--- one of two kernels sees its disk"
