@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Files of KEY=VALUE: systemd-networkd, NetworkManager, ifcfg.
+ * Files of KEY=VALUE in sections: systemd-networkd and NetworkManager.
  */
 #include "drivers-inject/linux-net-internal.h"
 
@@ -14,12 +14,9 @@
 
 /* --- ini files ------------------------------------------------------------ */
 
-/* Called for each KEY=VALUE. */
-typedef int (*ini_each)(void *ctx, const char *section, const char *key,
-			const char *value, struct fy_error *err);
-
-static int
-parse_ini(const char *text, ini_each each, void *ctx, struct fy_error *err)
+int
+fy_net_parse_ini(const char *text, fy_net_ini_each each, void *ctx,
+		 struct fy_error *err)
 {
 	char section[64] = "";
 	char *raw;
@@ -183,7 +180,7 @@ fy_net_parse_networkd(struct fy_net_names *n, const char *file,
 		return fy_error_nomem(err);
 	if (suffix == NULL)
 		return 0;
-	r = parse_ini(text, unit_key, u, err);
+	r = fy_net_parse_ini(text, unit_key, u, err);
 	if (r == 0 && strcmp(suffix, ".netdev") == 0) {
 		fy_net_has_kind(n, u->name, u->kind, err);
 		if (u->id[0] != '\0')
@@ -200,6 +197,7 @@ fy_net_parse_networkd(struct fy_net_names *n, const char *file,
 }
 
 struct keyfile {
+	bool hardware; /* matches by path or driver */
 	char type[64], name[64], mac[64], parent[64], master[64], id[64];
 	struct fy_string_set addresses;
 	bool dhcp;
@@ -242,7 +240,10 @@ keyfile_key(void *ctx, const char *section, const char *key, const char *value,
 
 	if (strcmp(section, "ipv4") == 0 || strcmp(section, "ipv6") == 0)
 		return keyfile_ip(k, key, value, err);
-	if (strcmp(section, "connection") == 0 && strcmp(key, "type") == 0)
+	if (strcmp(section, "match") == 0 &&
+	    (strcmp(key, "path") == 0 || strcmp(key, "driver") == 0))
+		k->hardware = true;
+	else if (strcmp(section, "connection") == 0 && strcmp(key, "type") == 0)
 		to = k->type;
 	else if (strcmp(section, "connection") == 0 &&
 		 strcmp(key, "interface-name") == 0)
@@ -286,7 +287,7 @@ fy_net_parse_keyfile(struct fy_net_names *n, const char *text,
 	int r;
 
 	memset(&k, 0, sizeof(k));
-	r = parse_ini(text, keyfile_key, &k, err);
+	r = fy_net_parse_ini(text, keyfile_key, &k, err);
 	if (r == 0 && k.name[0] != '\0') {
 		if (strcmp(k.type, "ethernet") == 0 ||
 		    strcmp(k.type, "802-3-ethernet") == 0) {
@@ -297,123 +298,14 @@ fy_net_parse_keyfile(struct fy_net_names *n, const char *text,
 		}
 		keyfile_describe(n, &k, err);
 	}
+	if (r == 0 && k.hardware)
+		r = fy_string_set_add(&n->notes,
+				      "a connection of NetworkManager matches "
+				      "a network card by its path or driver, "
+				      "which are others on virtual hardware",
+				      err);
 	if (r == 0 && k.parent[0] != '\0' && strlen(k.parent) < 16)
 		fy_net_use(n, k.parent, strlen(k.parent), err);
 	fy_string_set_release(&k.addresses);
 	return r;
-}
-
-/* --- ifcfg ------------------------------------------------------------------ */
-
-struct ifcfg {
-	char device[64], type[64], mac[64], master[64], bridge[64];
-	char vlan[64], vlan_id[64], parent[64], bootproto[64], bond[64];
-	char addresses[8][64], masks[8][64]; /* IPADDR, IPADDR1, ... */
-	char ipv6[64];
-};
-
-/* IPADDR is IPADDR0, and beside IPADDR1. */
-static char *
-ifcfg_numbered(char list[8][64], const char *key, const char *name)
-{
-	size_t len = strlen(name);
-
-	if (strncmp(key, name, len) != 0)
-		return NULL;
-	key += len;
-	if (*key == '\0')
-		return list[0];
-	return *key >= '0' && *key < '8' && key[1] == '\0' ? list[*key - '0']
-							   : NULL;
-}
-
-static int
-ifcfg_key(void *ctx, const char *section, const char *key, const char *value,
-	  struct fy_error *err)
-{
-	struct ifcfg *c = ctx;
-	const struct {
-		const char *key;
-		char *to;
-	} keys[] = {
-		{ "DEVICE", c->device },       { "TYPE", c->type },
-		{ "HWADDR", c->mac },	       { "MASTER", c->master },
-		{ "BRIDGE", c->bridge },       { "VLAN", c->vlan },
-		{ "VLAN_ID", c->vlan_id },     { "PHYSDEV", c->parent },
-		{ "BOOTPROTO", c->bootproto }, { "BONDING_OPTS", c->bond },
-		{ "BONDING_MASTER", c->bond }, { "IPV6ADDR", c->ipv6 },
-	};
-	char *to = ifcfg_numbered(c->addresses, key, "IPADDR");
-	size_t i, len;
-
-	(void)section;
-	(void)err;
-	if (to == NULL)
-		to = ifcfg_numbered(c->masks, key, "PREFIX");
-	if (to == NULL)
-		to = ifcfg_numbered(c->masks, key, "NETMASK");
-	for (i = 0; to == NULL && i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(keys[i].key, key) == 0)
-			to = keys[i].to;
-	if (to == NULL)
-		return 0;
-	if (*value == '"' || *value == '\'')
-		value++;
-	len = strcspn(value, "\"'");
-	snprintf(to, 64, "%.*s", len < 64 ? (int)len : 63, value);
-	return 0;
-}
-
-static void
-ifcfg_describe(struct fy_net_names *n, const struct ifcfg *c,
-	       struct fy_error *err)
-{
-	const char *name = c->device;
-	size_t i;
-
-	if (strcasecmp(c->type, "Bridge") == 0)
-		fy_net_has_kind(n, name, "bridge", err);
-	else if (strcasecmp(c->type, "Bond") == 0 || c->bond[0] != '\0')
-		fy_net_has_kind(n, name, "bond", err);
-	else if (strcasecmp(c->vlan, "yes") == 0)
-		fy_net_has_parent(n, name, c->parent,
-				  fy_net_vlan_number(c->vlan_id), err);
-	else if (c->type[0] != '\0' && strcasecmp(c->type, "Ethernet") != 0)
-		fy_net_has_kind(n, name, "other", err);
-	fy_net_has_master(n, name, strlen(name),
-			  c->bridge[0] != '\0' ? c->bridge : c->master, err);
-	if (strcasecmp(c->bootproto, "dhcp") == 0)
-		fy_net_has_dhcp(n, name, err);
-	for (i = 0; i < 8; i++)
-		if (c->addresses[i][0] != '\0')
-			fy_net_has_address(n, name, c->addresses[i],
-					   strlen(c->addresses[i]),
-					   c->masks[i][0] == '\0' ? NULL
-								  : c->masks[i],
-					   err);
-	if (c->ipv6[0] != '\0')
-		fy_net_has_address(n, name, c->ipv6, strlen(c->ipv6), NULL,
-				   err);
-}
-
-int
-fy_net_parse_ifcfg(struct fy_net_names *n, const char *file, const char *text,
-		   struct fy_error *err)
-{
-	fy_autofree struct ifcfg *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return fy_error_nomem(err);
-	if (parse_ini(text, ifcfg_key, c, err) == -1)
-		return -1;
-	if (c->device[0] == '\0' && strncmp(file, "ifcfg-", 6) == 0)
-		snprintf(c->device, sizeof(c->device), "%s", file + 6);
-	if (!fy_net_is_name(c->device, strlen(c->device)) ||
-	    strcmp(c->device, "lo") == 0)
-		return 0;
-	fy_net_use(n, c->device, strlen(c->device), err);
-	if (c->mac[0] != '\0')
-		fy_net_has_mac(n, c->device, c->mac, err);
-	ifcfg_describe(n, c, err);
-	return 0;
 }

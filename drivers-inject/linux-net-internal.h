@@ -49,6 +49,12 @@ const char *fy_net_next_word(const char **s, size_t *ret_len);
  * 'join'.  NULL at the end. */
 char *fy_net_next_line(const char **text, bool join);
 
+/* Called for each KEY=VALUE of an ini file. */
+typedef int (*fy_net_ini_each)(void *ctx, const char *section, const char *key,
+			       const char *value, struct fy_error *err);
+int fy_net_parse_ini(const char *text, fy_net_ini_each each, void *ctx,
+		     struct fy_error *err);
+
 /* 1 to 4094, else 0. */
 unsigned fy_net_vlan_number(const char *s);
 

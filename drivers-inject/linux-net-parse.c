@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Which interface names a Debian or Ubuntu guest configures: ifupdown,
- * netplan, systemd-networkd, NetworkManager's keyfiles, and the udev rules of
- * old.  The parsers take what they need and skip the rest; a name counts as
+ * Which interface names a guest configures: what the parsers share, ifupdown,
+ * and the udev rules of old.  The parsers take what they need and skip the rest; a name counts as
  * Ethernet unless something says that software makes it.
  */
 #include <arpa/inet.h>
@@ -538,6 +537,32 @@ fy_net_parse_ifupdown(struct fy_net_names *n, const char *text,
 
 /* --- udev's rules of old -------------------------------------------------- */
 
+/* Whether the rule asks for more than the MAC: the card's place or driver,
+ * which are others on virtual hardware. */
+static bool
+asks_for_hardware(const char *rule)
+{
+	const char *p = strstr(rule, "DRIVERS==\"");
+
+	return strstr(rule, "KERNELS==") != NULL ||
+	       strstr(rule, "ID==") != NULL ||
+	       strstr(rule, "ID_PATH") != NULL ||
+	       (p != NULL && strncmp(p + 10, "?*", 2) != 0 &&
+		strncmp(p + 10, "virtio", 6) != 0);
+}
+
+static int
+note_rule(struct fy_net_names *n, const char *name, struct fy_error *err)
+{
+	char note[256];
+
+	snprintf(note, sizeof(note),
+		 "a udev rule gives the name '%.15s' by the network card's "
+		 "place or driver, which are others on virtual hardware",
+		 name);
+	return fy_string_set_add(&n->notes, note, err);
+}
+
 /* The value of KEY=="..." or KEY="...", or "" . */
 static void
 rule_value(const char *line, const char *key, char ret[64])
@@ -581,9 +606,10 @@ fy_net_parse_rules(struct fy_net_names *n, const char *text,
 			continue;
 		if (fy_net_take_mac(mac, fixed)) {
 			memcpy(e->mac, fixed, sizeof(e->mac));
-			e->ruled = strstr(s, "KERNELS==") == NULL &&
-				   strstr(s, "ID==") == NULL &&
-				   strstr(s, "DRIVERS==\"e1000") == NULL;
+			e->ruled = !asks_for_hardware(s);
+		} else if (asks_for_hardware(s) &&
+			   note_rule(n, name, err) == -1) {
+			return -1;
 		}
 	}
 	return 0;

@@ -18,9 +18,17 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "drivers-inject/system.h"
+#include "drivers-inject/linux.h"
 
 #define MAX_TEXT (1024u * 1024)
+
+#define FY_NET_RULES_NAME "70-ironferry-net.rules"
+#define RULES_PATH	  "/etc/udev/rules.d/" FY_NET_RULES_NAME
+
+/* The first udev that knows .link files, and the first with names of its own
+ * for network cards. */
+#define UDEV_LINKS 209u
+#define UDEV_NAMES 197u
 
 /* --- deciding ------------------------------------------------------------- */
 
@@ -196,9 +204,39 @@ fy_net_link(const struct fy_net_plan *p, unsigned systemd, struct fy_text *ret,
 	return fy_text_check(ret, err);
 }
 
+void
+fy_net_rule(const struct fy_net_plan *p, struct fy_text *ret)
+{
+	if (ret->len == 0)
+		fy_text_add(ret, "# Written by Ironferry: keeps the names of "
+				 "network interfaces on virtual hardware.\n");
+	/* The driver's name leaves out VLANs and bridges, which share the
+	 * MAC. */
+	if (p->way == FY_NET_DRIVER)
+		fy_text_printf(ret,
+			       "SUBSYSTEM==\"net\", ACTION==\"add\", "
+			       "DRIVERS==\"virtio_net\", NAME=\"%s\"\n",
+			       p->name);
+	else
+		fy_text_printf(ret,
+			       "SUBSYSTEM==\"net\", ACTION==\"add\", "
+			       "DRIVERS==\"?*\", ATTR{address}==\"%s\", "
+			       "ATTR{type}==\"1\", NAME=\"%s\"\n",
+			       p->mac, p->name);
+}
+
 /* --- reading the guest ---------------------------------------------------- */
 
-enum parser { IFUPDOWN, NETPLAN, NETWORKD, KEYFILE, IFCFG, RULES };
+enum parser {
+	IFUPDOWN,
+	NETPLAN,
+	NETWORKD,
+	KEYFILE,
+	IFCFG,
+	SUSE,
+	NETCTL,
+	RULES
+};
 
 static int
 parse_one(struct fy_guest *g, enum parser how, const char *path,
@@ -233,10 +271,32 @@ parse_one(struct fy_guest *g, enum parser how, const char *path,
 	case IFCFG:
 		return fy_net_parse_ifcfg(n, name == NULL ? path : name + 1,
 					  text, err);
+	case SUSE:
+		return fy_net_parse_suse(n, name == NULL ? path : name + 1,
+					 text, err);
+	case NETCTL:
+		return fy_net_parse_netctl(n, text, err);
 	case RULES:
 		break;
 	}
 	return fy_net_parse_rules(n, text, err);
+}
+
+/* What the network scripts pass over. */
+static bool
+is_leftover(const char *name)
+{
+	static const char *const ends[] = { "~",       ".bak",	   ".orig",
+					    ".rpmnew", ".rpmsave", ".rpmorig",
+					    ".old",    ".dpkg-old" };
+	size_t i, len = strlen(name), n;
+
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		n = strlen(ends[i]);
+		if (len > n && strcmp(name + len - n, ends[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -253,7 +313,9 @@ parse_dir(struct fy_guest *g, enum parser how, const char *dir,
 
 		/* Our own, of an injection that was not undone. */
 		if (fnmatch(pattern, names[i], FNM_PERIOD) != 0 ||
-		    strncmp(names[i], "10-ironferry-", 13) == 0)
+		    strncmp(names[i], "10-ironferry-", 13) == 0 ||
+		    strcmp(names[i], FY_NET_RULES_NAME) == 0 ||
+		    is_leftover(names[i]))
 			continue;
 		path = fy_format(err, "%s/%s", dir, names[i]);
 		r = path == NULL ? -1 : parse_one(g, how, path, n, err);
@@ -294,6 +356,30 @@ parse_sources(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
 	return 0;
 }
 
+/* ALT's: a directory for each interface, with its options. */
+static int
+parse_etcnet(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
+{
+	char **names = NULL;
+	size_t count = 0, i;
+	int r;
+
+	r = fy_guest_names(g, "/etc/net/ifaces", &names, &count, err);
+	for (i = 0; r == 0 && i < count; i++) {
+		fy_autofree char *path =
+			fy_format(err, "/etc/net/ifaces/%s/options", names[i]);
+		fy_autofree char *text =
+			path == NULL ? NULL : fy_linux_text(g, path);
+
+		if (path == NULL)
+			r = -1;
+		else if (text != NULL)
+			r = fy_net_parse_etcnet(n, names[i], text, err);
+	}
+	fy_guest_names_free(names, count);
+	return r;
+}
+
 int
 fy_net_read(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
 {
@@ -307,12 +393,14 @@ fy_net_read(struct fy_guest *g, struct fy_net_names *n, struct fy_error *err)
 		{ NETWORKD, "/etc/systemd/network", "*.link" },
 		{ KEYFILE, "/etc/NetworkManager/system-connections", "*" },
 		{ IFCFG, "/etc/sysconfig/network-scripts", "ifcfg-*" },
+		{ SUSE, "/etc/sysconfig/network", "ifcfg-*" },
+		{ NETCTL, "/etc/netctl", "*" },
 		{ RULES, "/etc/udev/rules.d", "*.rules" },
 	};
 	size_t i;
 
 	if (parse_one(g, IFUPDOWN, "/etc/network/interfaces", n, err) == -1 ||
-	    parse_sources(g, n, err) == -1)
+	    parse_sources(g, n, err) == -1 || parse_etcnet(g, n, err) == -1)
 		return -1;
 	for (i = 0; i < sizeof(places) / sizeof(*places); i++)
 		if (parse_dir(g, places[i].how, places[i].dir,
@@ -382,23 +470,17 @@ systemd_version(struct fy_system *s)
 	return version;
 }
 
-/* Whether eth0 is eth0 because udev was told to leave names alone. */
+/* Whether eth0 is eth0 because udev was told to leave names alone, or knows no
+ * better. */
 static bool
-names_by_order(struct fy_system *s)
+names_by_order(struct fy_system *s, unsigned systemd)
 {
-	static const char *const files[] = { "/boot/grub/grub.cfg",
-					     "/etc/default/grub" };
+	fy_autofree char *text = fy_linux_boot_text(s, NULL);
 	fy_autofree char *to = NULL;
-	size_t i, len;
 
-	for (i = 0; i < 2; i++) {
-		fy_autofree char *text = NULL;
-
-		if (fy_guest_read(s->guest, files[i], 8 * MAX_TEXT, &text, &len,
-				  NULL) == 0 &&
-		    strstr(text, "net.ifnames=0") != NULL)
-			return true;
-	}
+	if (systemd < UDEV_NAMES ||
+	    (text != NULL && strstr(text, "net.ifnames=0") != NULL))
+		return true;
 	if (fy_guest_readlink(s->guest, "/etc/systemd/network/99-default.link",
 			      &to, NULL) == 0 &&
 	    strcmp(to, "/dev/null") == 0)
@@ -453,11 +535,28 @@ write_link(struct fy_system *s, const struct fy_net_plan *p, unsigned systemd,
 	return r;
 }
 
+/* For a udev without .link files: rules of its own, before biosdevname's. */
+static int
+write_rules(struct fy_system *s, const struct fy_text *rules,
+	    struct fy_linux_extras *extras, struct fy_error *err)
+{
+	if (fy_text_check(rules, err) == -1)
+		return -1;
+	if (rules->len == 0)
+		return 0;
+	if (fy_system_create(
+		    s->disks, s->guest, RULES_PATH, rules->data, rules->len,
+		    "the network interfaces keep their names", err) == -1)
+		return -1;
+	return add_extra(extras, RULES_PATH, rules->data, rules->len, err);
+}
+
 static int
 carry_out(struct fy_system *s, const struct fy_net_plan *plans, size_t n,
-	  struct fy_linux_extras *extras, struct fy_error *err)
+	  unsigned systemd, struct fy_linux_extras *extras,
+	  struct fy_error *err)
 {
-	unsigned systemd = systemd_version(s);
+	struct fy_text rules = { 0 };
 	size_t i;
 	int r = 0;
 
@@ -472,15 +571,14 @@ carry_out(struct fy_system *s, const struct fy_net_plan *plans, size_t n,
 		else if (p->way == FY_NET_KEEP)
 			fy_log_info(s->disks->log, "interface '%s': %s",
 				    p->name, p->why);
-		else if (systemd < 209)
-			r = fy_disks_warn(s->disks, err,
-					  "the network interface '%s' may get "
-					  "another name: the guest's udev is "
-					  "too old for .link files",
-					  p->name);
+		else if (systemd < UDEV_LINKS)
+			fy_net_rule(p, &rules);
 		else
 			r = write_link(s, p, systemd, extras, err);
 	}
+	if (r == 0)
+		r = write_rules(s, &rules, extras, err);
+	fy_text_release(&rules);
 	return r;
 }
 
@@ -492,6 +590,7 @@ fy_linux_network(struct fy_system *s, struct fy_linux_extras *extras,
 	struct fy_net_names names = { 0 };
 	struct fy_error e = { 0 };
 	fy_autofree struct fy_net_plan *plans = NULL;
+	unsigned systemd = systemd_version(s);
 	size_t n = 0, i;
 	int r;
 
@@ -502,9 +601,9 @@ fy_linux_network(struct fy_system *s, struct fy_linux_extras *extras,
 		r = fy_disks_warn(s->disks, err, "%s", names.notes.items[i]);
 	if (r == 0)
 		r = fy_net_decide(&names, o->machine, o->nics, o->n_nics,
-				  names_by_order(s), &plans, &n, err);
+				  names_by_order(s, systemd), &plans, &n, err);
 	if (r == 0)
-		r = carry_out(s, plans, n, extras, err);
+		r = carry_out(s, plans, n, systemd, extras, err);
 	fy_net_names_release(&names);
 	return r;
 }

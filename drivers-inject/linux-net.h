@@ -53,6 +53,15 @@ int fy_net_parse_keyfile(struct fy_net_names *n, const char *text,
 /* Red Hat's; 'file' is the name, "ifcfg-eth0". */
 int fy_net_parse_ifcfg(struct fy_net_names *n, const char *file,
 		       const char *text, struct fy_error *err);
+/* SUSE's, which wicked reads: the same names for other things. */
+int fy_net_parse_suse(struct fy_net_names *n, const char *file,
+		      const char *text, struct fy_error *err);
+/* ALT's etcnet: "options" in the directory of the interface 'name'. */
+int fy_net_parse_etcnet(struct fy_net_names *n, const char *name,
+			const char *text, struct fy_error *err);
+/* A profile of Arch's netctl. */
+int fy_net_parse_netctl(struct fy_net_names *n, const char *text,
+			struct fy_error *err);
 int fy_net_parse_rules(struct fy_net_names *n, const char *text,
 		       struct fy_error *err);
 
@@ -88,6 +97,9 @@ int fy_net_decide(const struct fy_net_names *n,
 		  const struct fy_inject_nic *nics, size_t n_nics,
 		  bool by_order, struct fy_net_plan **ret, size_t *ret_n,
 		  struct fy_error *err);
+
+/* A line of udev's rules, for guests whose udev knows no .link files. */
+void fy_net_rule(const struct fy_net_plan *p, struct fy_text *ret);
 
 /* The text of a .link file; 'systemd' is the guest's version. */
 int fy_net_link(const struct fy_net_plan *p, unsigned systemd,
