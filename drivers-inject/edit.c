@@ -193,9 +193,9 @@ make_parents(struct fy_disks *d, struct fy_guest *g, const char *path,
 }
 
 int
-fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
-		 const void *data, size_t len, const char *why,
-		 struct fy_error *err)
+fy_system_create_as(struct fy_disks *d, struct fy_guest *g, const char *path,
+		    uint32_t mode, const void *data, size_t len,
+		    const char *why, struct fy_error *err)
 {
 	const struct fy_guest_mount *m = NULL;
 	fy_autofree char *real = NULL;
@@ -204,8 +204,85 @@ fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
 		return fy_system_write(d, g, path, 0, data, len, why, NULL,
 				       err);
 	if (make_parents(d, g, path, why, err) == -1 ||
-	    fy_guest_create(g, path, 0644, data, len, err) == -1 ||
+	    fy_guest_create(g, path, mode, data, len, err) == -1 ||
 	    fy_guest_real_path(g, path, &real, &m, err) == -1)
 		return -1;
 	return report_change(d, m, real, "added", why, NULL, NULL, err);
+}
+
+int
+fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
+		 const void *data, size_t len, const char *why,
+		 struct fy_error *err)
+{
+	return fy_system_create_as(d, g, path, 0644, data, len, why, err);
+}
+
+int
+fy_system_mkdir(struct fy_disks *d, struct fy_guest *g, const char *path,
+		uint32_t mode, const char *why, struct fy_error *err)
+{
+	const struct fy_guest_stat st = { .type = FY_GUEST_DIR, .mode = mode };
+	const struct fy_guest_mount *m = NULL;
+	fy_autofree char *real = NULL;
+
+	if (fy_guest_is_dir(g, path))
+		return 0;
+	if (make_parents(d, g, path, why, err) == -1 ||
+	    fy_guest_mkdir(g, path, err) == -1 ||
+	    (mode != 0755 && fy_guest_set_stat(g, path, &st, err) == -1) ||
+	    fy_guest_real_path(g, path, &real, &m, err) == -1)
+		return -1;
+	return report_change(d, m, real, "added", why, NULL, NULL, err);
+}
+
+/* The real path of what need not be followed: its directory's, and the name. */
+static int
+own_path(struct fy_guest *g, const char *path, char **ret,
+	 const struct fy_guest_mount **ret_mount, struct fy_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	fy_autofree char *up = NULL;
+	fy_autofree char *real = NULL;
+
+	up = slash == NULL || slash == path
+		     ? strdup("/")
+		     : strndup(path, (size_t)(slash - path));
+	if (up == NULL)
+		return fy_error_nomem(err);
+	if (fy_guest_real_path(g, up, &real, ret_mount, err) == -1)
+		return -1;
+	*ret = fy_format(err, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+			 slash == NULL ? path : slash + 1);
+	return *ret == NULL ? -1 : 0;
+}
+
+int
+fy_system_symlink(struct fy_disks *d, struct fy_guest *g, const char *path,
+		  const char *target, const char *why, struct fy_error *err)
+{
+	const struct fy_guest_mount *m = NULL;
+	fy_autofree char *real = NULL;
+
+	if (make_parents(d, g, path, why, err) == -1 ||
+	    fy_guest_symlink(g, path, target, err) == -1 ||
+	    own_path(g, path, &real, &m, err) == -1)
+		return -1;
+	return report_change(d, m, real, "added", why, NULL, NULL, err);
+}
+
+int
+fy_system_rename(struct fy_disks *d, struct fy_guest *g, const char *path,
+		 const char *to, const char *why, struct fy_error *err)
+{
+	const struct fy_guest_mount *m = NULL;
+	fy_autofree char *real = NULL;
+	fy_autofree char *real_to = NULL;
+
+	if (own_path(g, path, &real, &m, err) == -1 ||
+	    own_path(g, to, &real_to, &m, err) == -1 ||
+	    fy_guest_rename(g, path, to, err) == -1 ||
+	    report_change(d, m, real, "removed", why, NULL, NULL, err) == -1)
+		return -1;
+	return report_change(d, m, real_to, "added", why, NULL, NULL, err);
 }

@@ -12,6 +12,7 @@
 #include "common/progress.h"
 #include "common/stop.h"
 #include "common/volume.h"
+#include "drivers-inject/custom.h"
 
 /*
  * Make the systems on a machine's disks boot on virtual hardware.
@@ -41,6 +42,8 @@ struct fy_inject_options {
 	size_t n_nics;
 	const struct fy_inject_key *keys;
 	size_t n_keys;
+	/* What else is wanted in each system; NULL: nothing. */
+	const struct fy_custom *custom;
 	const char *tmpdir; /* NULL: the usual */
 	struct fy_log *log;
 	struct fy_progress *progress;
@@ -69,8 +72,11 @@ int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 /*
  * Look only: systems, firmware, filesystems.  '*ret' as "systems" above:
  * [{"disk","volume","id","version","pretty_name","arch","hostname","root",
- * "kernels":[...],"bootloaders":[...],"firmware","initramfs"}].  Of the options
- * keys, tmpdir, log and stop count.
+ * "kernels":[...],"bootloaders":[...],"firmware","initramfs","editable"}], and
+ * for a Linux system "distribution","package_format","kernel_images":
+ * [{"version","image","initramfs":[...],"modules","unified"}],
+ * "separate":["/boot",...],"selinux".  Of the options keys, tmpdir, log and stop
+ * count.
  */
 int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
 	       const struct fy_inject_options *options, json_t **ret,

@@ -108,6 +108,12 @@ inject(struct fy_system *s, struct fy_error *err)
 		r = fy_linux_network(s, &extras, err);
 	if (r == 0)
 		r = fy_linux_kernels(s, &extras, err);
+	if (r == 0)
+		r = fy_linux_services(s, err);
+	if (r == 0)
+		r = fy_linux_customise(s, err);
+	if (r == 0)
+		r = fy_linux_label(s, err);
 	fy_linux_extras_release(&extras);
 	return r;
 }

@@ -77,6 +77,27 @@ int fy_linux_find_loaders(struct fy_system *s, struct fy_error *err);
 /* The version that a bzImage names, malloc'd, or NULL. */
 char *fy_linux_image_version(struct fy_guest *g, const char *path);
 
+/* --- SELinux (linux-labels.c) ---------------------------------------------- */
+
+/* Give all that was added to the system its label; once, at the end. */
+int fy_linux_label(struct fy_system *s, struct fy_error *err);
+
+/* --- what a person wants (linux-custom.c) ---------------------------------- */
+
+/* Hostname, root's password, keys, scripts of the first boot. */
+int fy_linux_customise(struct fy_system *s, struct fy_error *err);
+
+/* The text of a hosts file with the old name's entries changed, malloc'd; NULL
+ * when nothing changes or without memory. */
+char *fy_linux_edit_hosts(const char *text, const char *old, const char *new);
+/* The text of shadow with root's password replaced; NULL without such a line
+ * or memory. */
+char *fy_linux_edit_shadow(const char *text, const char *hash);
+
+/* --- services of the old hardware (linux-services.c) ----------------------- */
+
+int fy_linux_services(struct fy_system *s, struct fy_error *err);
+
 /* --- unified kernel images (linux-uki.c) ---------------------------------- */
 
 struct fy_uki {

@@ -168,6 +168,21 @@ int fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
 		     const void *data, size_t len, const char *why,
 		     struct fy_error *err);
 
+/* The same with these permission bits; those of a file that is there stay. */
+int fy_system_create_as(struct fy_disks *d, struct fy_guest *g,
+			const char *path, uint32_t mode, const void *data,
+			size_t len, const char *why, struct fy_error *err);
+/* A directory, root's; one that is there stays as it is. */
+int fy_system_mkdir(struct fy_disks *d, struct fy_guest *g, const char *path,
+		    uint32_t mode, const char *why, struct fy_error *err);
+/* A new symlink; the last component of 'path' is not followed. */
+int fy_system_symlink(struct fy_disks *d, struct fy_guest *g, const char *path,
+		      const char *target, const char *why,
+		      struct fy_error *err);
+/* Within a filesystem, reported as "removed" and "added". */
+int fy_system_rename(struct fy_disks *d, struct fy_guest *g, const char *path,
+		     const char *to, const char *why, struct fy_error *err);
+
 /* --- a Linux guest --------------------------------------------------------- */
 
 bool fy_linux_is_root(struct fy_guest *g);

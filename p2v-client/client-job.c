@@ -262,6 +262,17 @@ text_or(const char *text, const char *otherwise)
 	return text != NULL ? text : otherwise;
 }
 
+/* The files are read only now; that they can be was looked at before. */
+static json_t *
+custom_json(const struct fy_convert_options *o, struct fy_error *err)
+{
+	FY_AUTO(custom) struct fy_custom *c = NULL;
+
+	if (o->custom != NULL && fy_custom_load(o->custom, &c, err) == -1)
+		return NULL;
+	return fy_custom_to_json(c, err);
+}
+
 json_t *
 fy_client_job_json(const struct fy_convert_options *o,
 		   const struct fy_machine *machine,
@@ -270,6 +281,7 @@ fy_client_job_json(const struct fy_convert_options *o,
 {
 	fy_autojson json_t *m = fy_machine_to_json(machine, err);
 	fy_autojson json_t *d = NULL, *networks = NULL, *nics = NULL;
+	fy_autojson json_t *wanted = NULL;
 	fy_autojson json_t *emit = emit_json(o);
 	json_t *job;
 
@@ -279,9 +291,12 @@ fy_client_job_json(const struct fy_convert_options *o,
 	nics = pairs_json(o->nics, o->n_nics, "--nic", false, err);
 	if (m == NULL || d == NULL || networks == NULL || nics == NULL)
 		return NULL;
+	wanted = custom_json(o, err);
+	if (wanted == NULL)
+		return NULL;
 	job = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:O, s:b, s:b, s:b, s:s, s:I, s:I, "
-		"s:O, s:s?, s:O, s:b, s:s, s:O, s:O}",
+		"s:O, s:s?, s:O, s:b, s:s, s:O, s:O, s:O}",
 		"action", "convert", "name", o->name, "to", text_or(o->to, "."),
 		"format", text_or(o->format, "qcow2"), "compressed",
 		text_or(o->compressed, "none"), "emit", emit, "inject",
@@ -290,7 +305,7 @@ fy_client_job_json(const struct fy_convert_options *o,
 		"vcpus", (json_int_t)o->vcpus, "memory_bytes",
 		(json_int_t)o->memory_bytes, "networks", networks, "bridge",
 		o->bridge, "nics", nics, "new_uuid", (int)o->new_uuid, "client",
-		client, "machine", m, "disks", d);
+		client, "machine", m, "disks", d, "custom", wanted);
 	if (job == NULL)
 		fy_error_set(err, FY_E_USAGE, 0,
 			     "an option's value is no UTF-8 text");

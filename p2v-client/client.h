@@ -7,6 +7,7 @@
 
 #include "common/options.h"
 #include "common/stop.h"
+#include "drivers-inject/custom.h"
 #include "p2v-client/convert.h"
 #include "p2v-client/live-options.h"
 
@@ -32,6 +33,7 @@ struct fy_client_options {
 	bool no_inject, force, verify, new_uuid, sync;
 	uint64_t vcpus, memory_bytes;
 	struct fy_strings networks, nics;
+	struct fy_custom_options custom;
 	char *bridge;
 	int virt_type; /* 0 kvm, 1 qemu */
 	bool allow_dirty, all_gaps, rescue;

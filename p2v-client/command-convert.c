@@ -64,6 +64,23 @@ refuse_unsupported(const struct fy_client_options *o, struct fy_error *err)
 	return 0;
 }
 
+/* Before anything is begun: a file that can't be read, a name that is none. */
+static int
+check_custom(const struct fy_client_options *o, struct fy_error *err)
+{
+	FY_AUTO(custom) struct fy_custom *c = NULL;
+
+	if (fy_custom_load(&o->custom, &c, err) == -1)
+		return -1;
+	if (c != NULL && o->no_inject)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--no-inject leaves the guest as it is: "
+				    "--set-hostname, --first-boot, "
+				    "--root-password-file, --ssh-key and "
+				    "--install-agent are not possible with it");
+	return 0;
+}
+
 static const char *const *
 items(const struct fy_strings *s)
 {
@@ -76,7 +93,7 @@ fy_client_convert_options(const struct fy_client_options *o, struct fy_log *log,
 {
 	struct fy_convert_options c = { .n_disks = 0 };
 
-	if (refuse_unsupported(o, err) == -1)
+	if (refuse_unsupported(o, err) == -1 || check_custom(o, err) == -1)
 		return -1;
 	fill_server(o, log, &c.server);
 	if (fy_convert_parse_compress(
@@ -103,6 +120,7 @@ fy_client_convert_options(const struct fy_client_options *o, struct fy_log *log,
 	c.n_networks = o->networks.n;
 	c.nics = items(&o->nics);
 	c.n_nics = o->nics.n;
+	c.custom = &o->custom;
 	c.allow_dirty = o->allow_dirty;
 	c.all_gaps = o->all_gaps;
 	c.rescue = o->rescue;

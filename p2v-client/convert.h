@@ -13,6 +13,7 @@
 #include "common/options.h"
 #include "common/progress.h"
 #include "common/stop.h"
+#include "drivers-inject/custom.h"
 
 /*
  * The engine of p2v-client: reach a server, convert disks to it.  The command
@@ -77,6 +78,8 @@ struct fy_convert_options {
 	size_t n_networks;
 	const char *const *nics; /* "NAME=MAC" */
 	size_t n_nics;
+	/* What is wanted in the guest; NULL: nothing. */
+	const struct fy_custom_options *custom;
 
 	bool allow_dirty, all_gaps;
 	bool rescue; /* unreadable sectors become zeros, and are listed */

@@ -102,6 +102,7 @@ const struct fy_option fy_client_convert_table[] = {
 	  .value = "NAME=MAC",
 	  .help = "Tell which interface NAME in the guest's configuration "
 		  "is." },
+	FY_CUSTOM_ROWS(AT(custom)),
 	{ .name = "new-uuid",
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(new_uuid),

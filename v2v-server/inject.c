@@ -291,6 +291,7 @@ run_inject(const struct fy_server_options *o,
 {
 	FY_AUTO(images) struct fy_images *images = NULL;
 	FY_AUTO(machine) struct fy_machine *machine = NULL;
+	FY_AUTO(custom) struct fy_custom *custom = NULL;
 	fy_autofree struct fy_inject_nic *nics = NULL;
 	struct keys keys = { 0 };
 	FY_AUTO(keys) struct keys *wiped = &keys;
@@ -305,6 +306,7 @@ run_inject(const struct fy_server_options *o,
 	if (read_machine(o->machine_json, &machine, err) == -1 ||
 	    read_nics(&o->nics, &nics, err) == -1 ||
 	    read_keys(&o->luks_keys, wiped, err) == -1 ||
+	    fy_custom_load(&o->custom, &custom, err) == -1 ||
 	    open_disks(o, arguments, !o->dry_run, &images, err) == -1 ||
 	    (!o->dry_run &&
 	     open_job_dir(o, arguments->items[0], true, &path, &fd, err) == -1))
@@ -320,6 +322,7 @@ run_inject(const struct fy_server_options *o,
 	io.nics = nics;
 	io.keys = keys.items;
 	io.n_keys = keys.n;
+	io.custom = custom;
 	if (fy_inject(images->volumes, images->n, &io, &report, err) == -1)
 		return -1;
 	if (fd >= 0 && fy_json_write_at(fd, "report.json", report, err) == -1)

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/machine.h"
+#include "drivers-inject/custom.h"
 #include "imaging/wire.h"
 #include "v2v-server/emit.h"
 
@@ -46,6 +47,7 @@ struct fy_job {
 	struct fy_job_pair *networks, *nics;
 	size_t n_networks, n_nics;
 	char *bridge;		    /* NULL: none */
+	struct fy_custom *custom;   /* NULL: nothing */
 	struct fy_machine *machine; /* as the client described it, or NULL */
 	struct fy_job_disk disks[FY_WIRE_MAX_DISKS];
 	unsigned n_disks;

@@ -75,6 +75,7 @@ static const struct fy_option inject_options[] = {
 	  .offset = O(nics),
 	  .value = "NAME=MAC",
 	  .help = "MAC of an interface that the guest's files name." },
+	FY_CUSTOM_ROWS(O(custom)),
 	{ .name = "virtio-win",
 	  .type = FY_OPT_STRING,
 	  .offset = O(virtio_win),

@@ -177,6 +177,7 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 						.mac = s->job->nics[i].value };
 	o.nics = nics;
 	o.n_nics = s->job->n_nics;
+	o.custom = s->job->custom;
 	if (fy_job_machine(s->job, &m, err) == -1)
 		return -1;
 	/* Without a description there is nothing but the disks. */

@@ -6,6 +6,7 @@
 
 #include "common/options.h"
 #include "common/stop.h"
+#include "drivers-inject/custom.h"
 
 /* The program's options, filled by main.c's tables. */
 struct fy_server_options {
@@ -19,6 +20,7 @@ struct fy_server_options {
 	struct fy_strings nics;
 	struct fy_strings luks_keys;
 	bool dry_run, undo, json;
+	struct fy_custom_options custom;
 
 	/* all */
 	bool quiet, debug;
