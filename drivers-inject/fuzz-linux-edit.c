@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Fuzz target: every text edit and every parser of network configuration, on
- * the same foreign text.
+ * Fuzz target: every text edit, every parser of network configuration, what a
+ * job wants changed, and the head of a unified kernel image, on the same
+ * foreign text.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers-inject/linux-edit.h"
+#include "drivers-inject/custom.h"
 #include "drivers-inject/linux-net.h"
+#include "drivers-inject/linux.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +50,21 @@ edit_all(const char *text, size_t len)
 	fy_devices_free(d);
 }
 
+static void
+edit_whole(const char *text, size_t len)
+{
+	FY_AUTO(custom) struct fy_custom *c = NULL;
+	fy_autojson json_t *j = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+	struct fy_uki u;
+
+	free(fy_linux_edit_hosts(text, "old.example", "new"));
+	free(fy_linux_edit_shadow(text, "$6$x"));
+	free(fy_linux_value(text, "ID"));
+	fy_uki_parse((const unsigned char *)text, len, UINT64_C(1) << 20, &u);
+	if (j != NULL)
+		fy_custom_from_json(j, &c, NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -63,6 +80,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	edit_all(text, size);
+	edit_whole(text, size);
+	fy_net_parse_ifcfg(&n, "ifcfg-eth0", text, NULL);
+	fy_net_parse_suse(&n, "ifcfg-eth1", text, NULL);
+	fy_net_parse_etcnet(&n, "eth2", text, NULL);
+	fy_net_parse_netctl(&n, text, NULL);
 	fy_net_parse_ifupdown(&n, text, NULL);
 	fy_net_parse_netplan(&n, text, NULL);
 	fy_net_parse_networkd(&n, "x.network", text, NULL);

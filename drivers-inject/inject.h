@@ -75,8 +75,8 @@ int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
  * "kernels":[...],"bootloaders":[...],"firmware","initramfs","editable"}], and
  * for a Linux system "distribution","package_format","kernel_images":
  * [{"version","image","initramfs":[...],"modules","unified"}],
- * "separate":["/boot",...],"selinux".  Of the options keys, tmpdir, log and stop
- * count.
+ * "separate":["/boot",...],"selinux","refused".  Of the options keys, tmpdir,
+ * log and stop count.
  */
 int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
 	       const struct fy_inject_options *options, json_t **ret,

@@ -132,6 +132,25 @@ static const struct row rows[] = {
 	{ FY_EDIT_DEFAULT_GRUB, "GRUB_DISABLE_LINUX_UUID=\"true\" # why",
 	  "GRUB_DISABLE_LINUX_UUID=\"false\" # why", NULL },
 
+	/* BLS and what GRUB of Red Hat keeps. */
+	{ FY_EDIT_ARGUMENTS, "options root=/dev/sda1 ro $tuned_params\n",
+	  "options root=UUID=aaaa-1 ro $tuned_params\n", NULL },
+	{ FY_EDIT_ARGUMENTS, "options $kernelopts $tuned_params\n", NULL,
+	  NULL },
+	{ FY_EDIT_GRUBENV,
+	  "# GRUB Environment Block\nkernelopts=root=/dev/sda1 ro \n"
+	  "##########",
+	  "# GRUB Environment Block\nkernelopts=root=UUID=aaaa-1 ro \n"
+	  "########",
+	  NULL },
+	/* Shorter: filled up again. */
+	{ FY_EDIT_GRUBENV, "a=resume=/dev/nvme0n1p2\n###",
+	  "a=resume=UUID=aaaa-2\n######", NULL },
+	{ FY_EDIT_GRUBENV, "# GRUB Environment Block\n#######", NULL, NULL },
+	{ FY_EDIT_DEVICE_LINES, "/dev/sdb\nactivate\n(hd0)\n",
+	  "/dev/vdb\nactivate\n(hd0)\n", NULL },
+	{ FY_EDIT_DEVICE_LINES, "/dev/sda1 x\n", NULL, NULL },
+
 	{ FY_EDIT_DEVICE_MAP, "(hd0)\t/dev/sda\n(hd1)\t/dev/sdb\n",
 	  "(hd0)\t/dev/vda\n(hd1)\t/dev/vdb\n", NULL },
 	{ FY_EDIT_DEVICE_MAP, "(fd0)\t/dev/fd0\n", NULL, NULL },
@@ -314,6 +333,25 @@ test_fstab(void)
 	fy_fstab_free(lines, n);
 }
 
+/* A full block of GRUB's has no room for a longer name. */
+static void
+check_full_grubenv(void)
+{
+	struct fy_devices *d = fy_devices_new(both, 2, NULL, &err);
+	struct fy_edit_context ctx = { .devices = d };
+	struct fy_string_set unknown = { 0 };
+	struct fy_error e = { 0 };
+	static const char text[] = "kernelopts=root=/dev/sda1\n#";
+	char *out = NULL;
+	size_t len;
+
+	CHECK(fy_edit_text(FY_EDIT_GRUBENV, &ctx, text, strlen(text), &out,
+			   &len, &unknown, &e) == -1);
+	CHECK(e.code == FY_E_NOSPACE && out == NULL);
+	fy_string_set_release(&unknown);
+	fy_devices_free(d);
+}
+
 int
 main(void)
 {
@@ -345,5 +383,6 @@ main(void)
 	test_order();
 	test_upper();
 	test_fstab();
+	check_full_grubenv();
 	return test_result();
 }

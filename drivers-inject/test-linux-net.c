@@ -494,9 +494,108 @@ test_link(void)
 	CHECK(!fy_net_take_mac(NULL, mac));
 }
 
+/* wicked's files: the same names as Red Hat's for other things. */
+static void
+test_suse(void)
+{
+	struct fy_net_names n = { 0 };
+	static const struct {
+		const char *file, *text;
+	} files[] = {
+		{ "ifcfg-eth0", "BOOTPROTO='none'\nSTARTMODE='auto'\n" },
+		{ "ifcfg-em2",
+		  "BOOTPROTO='static'\nIPADDR='192.0.2.3/24'\n"
+		  "IPADDR_1='192.0.2.4'\nNETMASK='255.255.0.0'\n" },
+		{ "ifcfg-bond0", "BONDING_MASTER='yes'\n"
+				 "BONDING_SLAVE0='eth0'\n"
+				 "BONDING_SLAVE_1='eth1'\n"
+				 "BOOTPROTO='dhcp4'\n" },
+		{ "ifcfg-br0", "BRIDGE='yes'\nBRIDGE_PORTS='bond0 eth2'\n" },
+		{ "ifcfg-v7", "ETHERDEVICE='em2'\nVLAN_ID='7'\n" },
+		{ "ifcfg-lo", "IPADDR=127.0.0.1/8\n" },
+		{ "ifcfg-eth-bus-pci-0000:02:00.0", "BOOTPROTO=dhcp\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		CHECK_OK(fy_net_parse_suse(&n, files[i].file, files[i].text,
+					   &err),
+			 &err);
+	CHECK(n.notes.n == 1 && strstr(n.notes.items[0], "its place") != NULL);
+	check_said(&n, "eth0 >bond0;em2 192.0.2.3/24 192.0.2.4/16;"
+		       "bond0 bond >br0 dhcp;eth1 >bond0;br0 bridge;"
+		       "eth2 >br0;v7 vlan ^em2#7;");
+}
+
+static void
+test_alt_and_arch(void)
+{
+	struct fy_net_names n = { 0 };
+
+	CHECK_OK(fy_net_parse_etcnet(&n, "eth0", "TYPE=eth\nBOOTPROTO=dhcp\n",
+				     &err),
+		 &err);
+	CHECK_OK(fy_net_parse_etcnet(&n, "br0", "TYPE=bri\nHOST='eth1 eth2'\n",
+				     &err),
+		 &err);
+	CHECK_OK(fy_net_parse_etcnet(&n, "v5", "TYPE=vlan\nHOST=eth0\nVID=5\n",
+				     &err),
+		 &err);
+	CHECK_OK(fy_net_parse_etcnet(&n, "default", "TYPE=eth\n", &err), &err);
+	CHECK_OK(fy_net_parse_netctl(&n,
+				     "Description='x'\nInterface=enp3s0\n"
+				     "Connection=ethernet\nIP=dhcp\n",
+				     &err),
+		 &err);
+	check_said(&n, "eth0 dhcp;br0 bridge;eth1 >br0;eth2 >br0;"
+		       "v5 vlan ^eth0#5;enp3s0 dhcp;");
+}
+
+/* Rules that ask for more than the MAC don't hold on virtual hardware. */
+static void
+test_rules(void)
+{
+	struct fy_net_names n = { 0 };
+	struct fy_text t = { 0 };
+	struct fy_net_plan p = { .name = "em1",
+				 .way = FY_NET_MAC,
+				 .mac = "52:54:00:00:00:01" };
+
+	CHECK_OK(fy_net_parse_rules(
+			 &n,
+			 "SUBSYSTEM==\"net\", DRIVERS==\"?*\", "
+			 "ATTR{address}==\"52:54:00:00:00:01\", "
+			 "NAME=\"eth0\"\n"
+			 "SUBSYSTEM==\"net\", DRIVERS==\"tg3\", "
+			 "ATTR{address}==\"52:54:00:00:00:02\", "
+			 "NAME=\"eth1\"\n"
+			 "SUBSYSTEM==\"net\", KERNELS==\"0000:02:00.0\", "
+			 "NAME=\"eth2\"\n",
+			 &err),
+		 &err);
+	CHECK(n.n == 3 && n.items[0].ruled && !n.items[1].ruled &&
+	      !n.items[2].ruled);
+	CHECK(n.notes.n == 1 && strstr(n.notes.items[0], "'eth2'") != NULL);
+	fy_net_names_release(&n);
+	fy_net_rule(&p, &t);
+	p.way = FY_NET_DRIVER;
+	p.name = "em2";
+	fy_net_rule(&p, &t);
+	CHECK_STR(strchr(t.data, '\n') + 1,
+		  "SUBSYSTEM==\"net\", ACTION==\"add\", DRIVERS==\"?*\", "
+		  "ATTR{address}==\"52:54:00:00:00:01\", ATTR{type}==\"1\", "
+		  "NAME=\"em1\"\n"
+		  "SUBSYSTEM==\"net\", ACTION==\"add\", "
+		  "DRIVERS==\"virtio_net\", NAME=\"em2\"\n");
+	fy_text_release(&t);
+}
+
 int
 main(void)
 {
+	test_suse();
+	test_alt_and_arch();
+	test_rules();
 	test_ifupdown();
 	test_netplan();
 	test_networkd();

@@ -76,19 +76,95 @@ print_json(const json_t *j, struct fy_error *err)
 }
 
 static void
+print_systems_one(const json_t *o)
+{
+	printf("%s on disk %llu, %s: %s, firmware %s\n",
+	       fy_json_string_or(o, "pretty_name",
+				 fy_json_string_or(o, "id", "unknown")),
+	       (unsigned long long)fy_json_u64_or(o, "disk", 0) + 1,
+	       fy_json_string_or(o, "volume", "?"),
+	       fy_json_string_or(o, "arch", "?"),
+	       fy_json_string_or(o, "firmware", "unknown"));
+}
+
+static void
 print_systems(const json_t *systems)
 {
 	const json_t *o;
 	size_t i;
 
+	json_array_foreach(systems, i, o) print_systems_one(o);
+	if (json_array_size(systems) == 0)
+		printf("no system was found\n");
+}
+
+/* "name: A, B" when there are any. */
+static void
+print_list(const char *name, const json_t *list)
+{
+	const json_t *o;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	printf("  %s: ", name);
+	json_array_foreach(list, i, o)
+		printf("%s%s", i > 0 ? ", " : "", json_string_value(o));
+	putchar('\n');
+}
+
+static void
+print_text(const char *name, const json_t *o, const char *key)
+{
+	const char *text = fy_json_string_or(o, key, NULL);
+
+	if (text != NULL && *text != '\0')
+		printf("  %s: %s\n", name, text);
+}
+
+static void
+print_kernel(const json_t *k)
+{
+	const json_t *o;
+	size_t i;
+
+	printf("  kernel: %s (%s)%s%s",
+	       fy_json_string_or(k, "version", "unknown"),
+	       fy_json_string_or(k, "image", "beside its modules"),
+	       json_is_true(json_object_get(k, "unified")) ? ", unified" : "",
+	       json_is_true(json_object_get(k, "modules")) ? ""
+							   : ", no modules");
+	json_array_foreach(json_object_get(k, "initramfs"), i, o)
+		printf(", %s", json_string_value(o));
+	putchar('\n');
+}
+
+/* All that is known of each system. */
+static void
+print_details(const json_t *systems)
+{
+	const json_t *o, *k;
+	size_t i, n;
+
 	json_array_foreach(systems, i, o)
-		printf("%s on disk %llu, %s: %s, firmware %s\n",
-		       fy_json_string_or(o, "pretty_name",
-					 fy_json_string_or(o, "id", "unknown")),
-		       (unsigned long long)fy_json_u64_or(o, "disk", 0) + 1,
-		       fy_json_string_or(o, "volume", "?"),
-		       fy_json_string_or(o, "arch", "?"),
-		       fy_json_string_or(o, "firmware", "unknown"));
+	{
+		print_systems_one(o);
+		print_text("hostname", o, "hostname");
+		print_text("version", o, "version");
+		print_text("distribution", o, "distribution");
+		print_text("packages", o, "package_format");
+		print_text("root", o, "root");
+		print_list("other filesystems", json_object_get(o, "separate"));
+		print_list("boot loaders", json_object_get(o, "bootloaders"));
+		print_text("initramfs by", o, "initramfs");
+		json_array_foreach(json_object_get(o, "kernel_images"), n, k)
+			print_kernel(k);
+		print_text("SELinux", o, "selinux");
+		printf("  can be edited: %s\n",
+		       json_is_true(json_object_get(o, "editable"))
+			       ? "yes"
+			       : fy_json_string_or(o, "refused", "no"));
+	}
 	if (json_array_size(systems) == 0)
 		printf("no system was found\n");
 }
@@ -383,7 +459,7 @@ run_inspect(const struct fy_server_options *o,
 	    fy_inspect(images->volumes, images->n, &io, &systems, err) == -1)
 		return -1;
 	if (!o->json) {
-		print_systems(systems);
+		print_details(systems);
 		return 0;
 	}
 	all = json_pack("{s:O}", "systems", systems);

@@ -8,15 +8,16 @@
 # modules_get: in $MODS a root with the modules that matter, indexed; small
 # enough to be copied into each tree.
 modules_get() {
-	local name file
+	local name file list=$T/modules
 	MODS=$T/mods
 	mkdir -p "$MODS/lib/modules/$KVER"
+	(cd "$KROOT" && find "lib/modules/$KVER" -name '*.ko') >"$list"
 	for name in virtio virtio_ring virtio_pci virtio_pci_legacy_dev \
 		virtio_pci_modern_dev virtio_blk virtio_scsi virtio_net \
 		net_failover failover ahci libahci libata scsi_mod scsi_common \
 		sd_mod t10-pi crc-t10dif crct10dif_common crc64 crc64-rocksoft \
 		ext4 jbd2 mbcache crc16 crc32c_generic; do
-		file=$(cd "$KROOT" && find "lib/modules/$KVER" -name "$name.ko")
+		file=$(grep "/$name.ko$" "$list" || :)
 		[ -n "$file" ] || continue
 		mkdir -p "$MODS/$(dirname "$file")"
 		cp "$KROOT/$file" "$MODS/$file"

@@ -97,6 +97,55 @@ loads() {
 		grep -q virtio_pci.ko || fail "$NAME: no alias of virtio_pci"
 }
 
+# mode_is NUMBER PATH OCTAL: with root as the owner
+mode_is() {
+	local is
+	is=$(debugfs -R "stat $2" "$D?offset=$(part_offset "$D" "$1")" \
+		2>"$T/null" | tr '\n' ' ' | sed -n \
+		's/.*Type: \([a-z]*\).*Mode: *0*\([0-7]*\).*User: *\([0-9]*\).*/\1 \2 \3/p')
+	case $3 in
+	40*) [ "$is" = "directory ${3#40} 0" ] ;;
+	*) [ "$is" = "regular ${3#100} 0" ] ;;
+	esac || fail "$NAME: '$2' is $is"
+}
+
+# label_of NUMBER PATH
+label_of() {
+	debugfs -R "ea_get -V $2 security.selinux" \
+		"$D?offset=$(part_offset "$D" "$1")" 2>"$T/null" | tr -d '\0'
+}
+
+label_is() {
+	[ "$(label_of "$1" "$2")" = "system_u:object_r:$3:s0" ] ||
+		fail "$NAME: '$2' is labelled '$(label_of "$1" "$2")'"
+}
+
+# The runner, from the guest, over four boots: one script runs once, the one
+# that fails three times, and then all of it is gone.
+first_boot() {
+	local top=$T/first i
+	rm -rf "$top"
+	mkdir -p "$top"
+	debugfs -R "rdump /var/lib/ironferry/firstboot $top" \
+		"$D?offset=$(part_offset "$D" 4)" 2>"$T/null"
+	cat_from "$D" 4 /var/lib/ironferry/firstboot/run |
+		sed "s|/var/lib/ironferry/firstboot|$top/firstboot|g
+			s|/var/log/|$top/|; s|\([ 	]\)/etc/|\1$top/etc/|g" \
+		>"$top/run"
+	! grep -E '(^|[ 	=>])/(var/(log|lib/iron)|etc)' "$top/run" ||
+		fail "$NAME: the runner would touch this machine"
+	for i in 1 2 3 4; do
+		OUT=$top/out sh "$top/run" || fail "$NAME: boot $i"
+	done
+	[ "$(grep -c ran "$top/out")" = 1 ] || fail "$NAME: once.sh"
+	[ "$(grep -c tried "$top/out")" = 3 ] || fail "$NAME: fails.sh"
+	[ -e "$top/firstboot/done/001-once.sh" ] || fail "$NAME: done"
+	[ -e "$top/firstboot/failed/002-fails.sh" ] || fail "$NAME: failed"
+	[ ! -e "$top/firstboot/scripts" ] || fail "$NAME: scripts are left"
+	grep -q '002-fails.sh: failed with status 3' \
+		"$top/ironferry-firstboot.log" || fail "$NAME: the log"
+}
+
 ROOTFS="UUID=$ROOT_UUID"
 SWAPFS="UUID=$SWAP_UUID"
 ARGS='root=/dev/sda4 ro crashkernel=auto resume=/dev/sda2 rhgb quiet'
@@ -158,8 +207,30 @@ mkdir -p "$T/esp-root/EFI/redhat"
 echo shim >"$T/esp-root/EFI/redhat/shimx64.efi"
 echo grub >"$T/esp-root/EFI/redhat/grubx64.efi"
 printf 'linux /vmlinuz root=/dev/sda4\n' >"$T/esp-root/EFI/redhat/grub.cfg"
+printf 'SELINUX=enforcing\nSELINUXTYPE=targeted\n' | put etc/selinux/config
+put etc/selinux/targeted/contexts/files/file_contexts <<-'E'
+	/.*	system_u:object_r:default_t:s0
+	/etc(/.*)?	system_u:object_r:etc_t:s0
+	/etc/systemd/network(/.*)?	system_u:object_r:net_conf_t:s0
+	/var/lib(/.*)?	system_u:object_r:var_lib_t:s0
+	/var/lib/ironferry/firstboot/run	--	system_u:object_r:bin_t:s0
+E
+echo '/root/\.ssh(/.*)?	system_u:object_r:ssh_home_t:s0' |
+	put etc/selinux/targeted/contexts/files/file_contexts.homedirs
+for f in mcelog ipmi vmtoolsd sshd; do
+	echo '[Service]' | put "usr/lib/systemd/system/$f.service"
+done
+echo old9.example | put etc/hostname
+printf '127.0.0.1 localhost\n192.0.2.9 old9.example old9\n' | put etc/hosts
+printf 'Section "Device"\n Driver "mga"\nEndSection\n' | put etc/X11/xorg.conf
+echo 'correct horse' >"$T/password"
+echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustATest me@example' >"$T/key.pub"
+printf '#!/bin/sh\necho ran >>"$OUT"\n' >"$T/once.sh"
+printf 'echo tried >>"$OUT"\nexit 3\n' >"$T/fails.sh"
 guest_disk "$D"
-inject_disk
+inject_disk --set-hostname new9.example --root-password-file "$T/password" \
+	--ssh-key "$T/key.pub" --first-boot "$T/once.sh" \
+	--first-boot "$T/fails.sh"
 WHERE=$T/inspect.json says ".systems[0] | .id == \"rhel\" and
 	.distribution == \"redhat\" and .package_format == \"rpm\" and
 	.firmware == \"uefi\" and (.bootloaders | contains([\"grub2\", \"bls\"]))
@@ -184,6 +255,35 @@ mtype -i "$D@@1M" ::/EFI/redhat/grub.cfg | grep -qF "root=$ROOTFS" ||
 	fail "$NAME: GRUB's file on the ESP"
 [ "$(mtype -i "$D@@1M" ::/EFI/BOOT/BOOTX64.EFI)" = shim ] ||
 	fail "$NAME: no fallback loader"
+has 4 /etc/hostname new9.example
+has 4 /etc/hosts '192.0.2.9 new9.example new9'
+has 4 /root/.ssh/authorized_keys "$(cat "$T/key.pub")"
+mode_is 4 /root/.ssh 40700
+mode_is 4 /root/.ssh/authorized_keys 100600
+mode_is 4 /etc/shadow 100640
+hash=$(cat_from "$D" 4 /etc/shadow | sed -n 's/^root:\([^:]*\):19000:0:99999:7:::$/\1/p')
+python3 - "$hash" <<'PY' || fail "$NAME: root's password"
+import crypt, sys
+assert crypt.crypt("correct horse", sys.argv[1]) == sys.argv[1]
+PY
+has 4 /etc/systemd/system/mcelog.service.d/ironferry.conf \
+	ConditionVirtualization=no
+has 4 /etc/systemd/system/ipmi.service.d/ironferry.conf \
+	ConditionVirtualization=no
+says '[.changes[].path | select(test("sshd|vmtoolsd"))] | length == 0'
+warned "the service 'vmtoolsd' was left"
+cat_from "$D" 4 /etc/X11/xorg.conf.ironferry | grep -q mga ||
+	fail "$NAME: xorg.conf was not kept aside"
+label_is 4 /etc/systemd/network/10-ironferry-eno1.link net_conf_t
+label_is 4 /etc/systemd/system/mcelog.service.d etc_t
+label_is 4 /root/.ssh ssh_home_t
+label_is 4 /root/.ssh/authorized_keys ssh_home_t
+label_is 4 /var/lib/ironferry/firstboot/run bin_t
+label_is 4 /var/lib/ironferry/firstboot/scripts/001-once.sh var_lib_t
+[ -z "$(label_of 4 /etc/hostname)" ] || fail "$NAME: a label that was not there"
+cat_from "$D" 4 /etc/systemd/system/ironferry-firstboot.service |
+	grep -qx Type=simple || fail "$NAME: the first boot's unit"
+first_boot
 undone
 
 NAME=rhel8-grubenv
@@ -267,11 +367,21 @@ put etc/sysconfig/network-scripts/ifcfg-eth0 <<-E
 	HWADDR=52:54:00:AA:00:03
 	BOOTPROTO=dhcp
 E
+put etc/sysconfig/network-scripts/ifcfg-em2 <<-E
+	DEVICE=em2
+	HWADDR=52:54:00:AA:00:33
+E
+for f in openipmi mcelogd sshd; do
+	echo '#!/bin/sh' | put "etc/rc.d/init.d/$f"
+	ln -s "../init.d/$f" "$G/etc/rc.d/rc3.d/S13$f"
+done
+ln -s rc.d/init.d "$G/etc/init.d"
+ln -s rc.d/rc3.d "$G/etc/rc3.d"
 ir_new
 touch "$I/lib/dracut-lib.sh"
 ir_pack gzip no "boot/initramfs-$KVER.img"
 guest_disk "$D"
-inject_disk
+inject_disk --first-boot "$T/once.sh" --set-hostname new6
 says '.systems[0] | .id == "centos" and .version == "6.10" and
 	.hostname == "old6.example" and .bootloaders == ["grub1"]'
 cat_from "$D" 4 /boot/grub/grub.conf | grep -qF "ro root=$ROOTFS rd_NO_LUKS" ||
@@ -279,6 +389,14 @@ cat_from "$D" 4 /boot/grub/grub.conf | grep -qF "ro root=$ROOTFS rd_NO_LUKS" ||
 has 4 /boot/grub/grub.conf '#boot=/dev/sda'
 has 4 /boot/grub/device.map '(hd0) /dev/vda'
 loads 4 "/boot/initramfs-$KVER.img"
+has 4 /etc/sysconfig/network HOSTNAME=new6
+cat_from "$D" 4 /etc/udev/rules.d/70-ironferry-net.rules |
+	grep -qF 'ATTR{address}=="52:54:00:aa:00:33"' || fail "$NAME: em2's rule"
+debugfs -R 'ls -p /etc/rc.d/rc3.d' "$D?offset=$(part_offset "$D" 4)" \
+	2>"$T/null" | awk -F/ '$6 != "." && $6 != ".." { print $6 }' |
+	sort | xargs >"$T/links"
+[ "$(cat "$T/links")" = 'K87mcelogd K87openipmi S13sshd S99ironferry-firstboot' ] ||
+	fail "$NAME: the runlevel: $(cat "$T/links")"
 undone
 
 NAME=suse
