@@ -225,13 +225,17 @@ add_image(struct fy_system *s, const struct names *modules, const char *file,
 		return -1;
 	if (!take_name(file, name))
 		return 0;
-	version = has_name(modules, name) ? name
-					  : by_package(s->guest, modules, name);
+	version = has_name(modules, name) ? name : NULL;
+	/* Modules of an older package of that name may be left. */
 	if (version == NULL) {
 		inside = fy_linux_image_version(s->guest, path);
-		version = inside != NULL && has_name(modules, inside) ? inside
-								      : name;
+		if (inside != NULL && has_name(modules, inside))
+			version = inside;
 	}
+	if (version == NULL)
+		version = by_package(s->guest, modules, name);
+	if (version == NULL)
+		version = name;
 	if (get_kernel(l, version, path, &k, err) == -1)
 		return -1;
 	if (k == NULL)

@@ -3,7 +3,7 @@
  * The EFI system partition: a virtual machine comes with empty boot variables,
  * so firmware starts EFI/BOOT/BOOTX64.EFI.  Where that is missing it becomes a
  * copy of the guest's own shim, with GRUB, MokManager and fallback beside it
- * (without shim, of GRUB itself).
+ * (without shim, of GRUB or systemd-boot itself).
  *
  * Signed GRUB of Debian and Ubuntu looks for EFI/debian (EFI/ubuntu)/grub.cfg
  * on the partition that it was loaded from, so it finds its configuration from
@@ -49,6 +49,29 @@ has(const struct esp *e, const char *dir, const char *name)
 	return p != NULL && fy_guest_has(e->guest, p);
 }
 
+/* What the firmware is to start of a folder: shim (SUSE's has no suffix), else
+ * GRUB, else systemd-boot; malloc'd, NULL when there is none. */
+static char *
+loader_in(const struct esp *e, const char *dir, bool *ret_shim)
+{
+	static const char *const names[] = { "shim", "grub", "systemd-boot" };
+	size_t i;
+
+	*ret_shim = false;
+	for (i = 0; i < 3; i++) {
+		fy_autofree char *plain = NULL;
+
+		*ret_shim = i == 0;
+		if (has(e, dir, names[i]))
+			return path_of(e, dir, names[i], NULL);
+		plain = i > 0 ? NULL : fy_format(NULL, "/%s/shim.efi", dir);
+		if (plain != NULL && fy_guest_has(e->guest, plain))
+			return fy_steal_ptr(&plain);
+	}
+	*ret_shim = false;
+	return NULL;
+}
+
 /* The vendor's folder: by the system's id, else the first with a loader. */
 static int
 find_vendor(struct esp *e, struct fy_error *err)
@@ -64,12 +87,15 @@ find_vendor(struct esp *e, struct fy_error *err)
 		for (i = 0; r == 0 && i < n; i++) {
 			fy_autofree char *dir =
 				fy_format(err, "EFI/%s", names[i]);
+			fy_autofree char *loader = NULL;
+			bool shim;
 
+			if (dir != NULL)
+				loader = loader_in(e, dir, &shim);
 			if (dir == NULL) {
 				r = -1;
 			} else if (strcasecmp(names[i], "BOOT") != 0 &&
-				   (has(e, dir, "shim") ||
-				    has(e, dir, "grub")) &&
+				   loader != NULL &&
 				   (e->vendor == NULL ||
 				    strcasecmp(names[i], e->s->id) == 0)) {
 				free(e->vendor);
@@ -128,6 +154,18 @@ copy_named(struct esp *e, const char *name, struct fy_error *err)
 	return fy_guest_has(e->guest, from) ? copy(e, from, to, err) : 0;
 }
 
+/* SUSE's names. */
+static int
+copy_plain(struct esp *e, const char *name, struct fy_error *err)
+{
+	fy_autofree char *from = fy_format(err, "/%s/%s", e->vendor, name);
+	fy_autofree char *to = fy_format(err, "/EFI/BOOT/%s", name);
+
+	if (from == NULL || to == NULL)
+		return -1;
+	return fy_guest_has(e->guest, from) ? copy(e, from, to, err) : 0;
+}
+
 /* "BOOTX64.CSV": UTF-16, "shimx64.efi,debian,,comment". */
 static bool
 csv_is_usable(const struct esp *e, struct fy_error *err)
@@ -160,7 +198,9 @@ copy_companions(struct esp *e, struct fy_error *err)
 	fy_autofree char *fallback = path_of(e, "EFI/BOOT", "fb", err);
 
 	if (fallback == NULL || copy_named(e, "grub", err) == -1 ||
-	    copy_named(e, "mm", err) == -1)
+	    copy_named(e, "mm", err) == -1 ||
+	    copy_plain(e, "grub.efi", err) == -1 ||
+	    copy_plain(e, "MokManager.efi", err) == -1)
 		return -1;
 	if (csv_is_usable(e, err))
 		return copy_named(e, "fb", err);
@@ -176,15 +216,14 @@ copy_companions(struct esp *e, struct fy_error *err)
 static int
 make_fallback(struct esp *e, struct fy_error *err)
 {
-	bool shim = has(e, e->vendor, "shim"), same = false;
-	fy_autofree char *loader =
-		path_of(e, e->vendor, shim ? "shim" : "grub", err);
+	bool shim = false, same = false;
+	fy_autofree char *loader = loader_in(e, e->vendor, &shim);
 	fy_autofree char *boot =
 		fy_format(err, "/EFI/BOOT/BOOT%s.EFI", e->suffix);
 	char *p;
 
 	if (loader == NULL || boot == NULL)
-		return -1;
+		return fy_error_nomem(err);
 	for (p = strrchr(boot, '/'); *p != '\0'; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
@@ -237,11 +276,12 @@ edit_esp(struct esp *e, struct fy_error *err)
 	if (find_vendor(e, err) == -1)
 		return -1;
 	if (e->vendor == NULL)
-		return fy_disks_warn(e->s->disks, err,
-				     "no shim and no GRUB was found on the EFI "
-				     "system partition (disk %u, %s); it was "
-				     "left alone",
-				     e->disk, e->volume->path);
+		return fy_disks_warn(
+			e->s->disks, err,
+			"no boot loader that is known was found on "
+			"the EFI system partition (disk %u, %s); it was "
+			"left alone",
+			e->disk, e->volume->path);
 	if (make_fallback(e, err) == -1)
 		return -1;
 	if (fy_guest_mounts(e->guest, &n)[0].written &&

@@ -499,13 +499,11 @@ undone
 NAME=systemd-boot
 ESP=1
 rm -rf "$T/esp-root"
-mkdir -p "$T/esp-root/"{loader/entries,EFI/systemd,EFI/BOOT,EFI/Linux}
+mkdir -p "$T/esp-root/"{loader/entries,EFI/systemd,EFI/Linux}
 echo 'default arch.conf' >"$T/esp-root/loader/loader.conf"
 printf 'title Arch\nlinux /vmlinuz-linux\ninitrd /initramfs-linux.img\noptions root=/dev/nvme0n1p4 rw\n' \
 	>"$T/esp-root/loader/entries/arch.conf"
-for f in systemd/systemd-bootx64.efi BOOT/BOOTX64.EFI; do
-	echo sd-boot >"$T/esp-root/EFI/$f"
-done
+echo sd-boot >"$T/esp-root/EFI/systemd/systemd-bootx64.efi"
 cp "$G/boot/vmlinuz-linux" "$G/boot/initramfs-linux.img" "$T/esp-root/"
 python3 "$FY_TOP/tests/lib/make-uki.py" "$KVER" 'root=/dev/nvme0n1p4 rw' \
 	"$G/boot/initramfs-linux.img" "$T/esp-root/EFI/Linux/arch.efi"
@@ -524,6 +522,8 @@ mkdir "$T/unpacked"
 python3 "$FY_TOP/tests/lib/unpack-initramfs.py" "$T/ir.img" "$T/unpacked"
 [ -e "$T/unpacked/usr/lib/modules/$KVER/kernel/drivers/block/virtio_blk.ko" ] ||
 	fail "$NAME: the initramfs on the ESP"
+[ "$(mtype -i "$D@@1M" ::/EFI/BOOT/BOOTX64.EFI)" = sd-boot ] ||
+	fail "$NAME: no fallback loader"
 warned "holds the arguments 'root=/dev/nvme0n1p4 rw'"
 warned "unified kernel image '/boot/EFI/Linux/arch.efi' has no virtio_blk"
 fsck.fat -n "$D@@1M" >"$T/null" 2>&1 || {
