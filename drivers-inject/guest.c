@@ -34,6 +34,8 @@ fy_guest_driver_find(const char *filesystem)
 		return &fy_guest_fat;
 	if (strcmp(filesystem, "xfs") == 0 || strcmp(filesystem, "btrfs") == 0)
 		return &fy_guest_libguestfs;
+	if (strcmp(filesystem, "ntfs") == 0)
+		return &fy_guest_ntfs;
 	return NULL;
 }
 

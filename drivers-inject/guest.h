@@ -104,6 +104,7 @@ struct fy_guest_driver {
 
 extern const struct fy_guest_driver fy_guest_ext;	 /* ext2, ext3, ext4 */
 extern const struct fy_guest_driver fy_guest_fat;	 /* by mtools */
+extern const struct fy_guest_driver fy_guest_ntfs;	 /* by libntfs-3g */
 extern const struct fy_guest_driver fy_guest_libguestfs; /* XFS, Btrfs, ... */
 
 /* The driver for a filesystem of that name (blkid's), or NULL. */

@@ -20,37 +20,6 @@
 #include "partclone/ntfs-map.h"
 #include "partclone/ntfs-state.h"
 
-/* Why the map is not safe, NULL when it is; '*ret_cure' is what to do. */
-static const char *
-unclean(const struct fy_ntfs_state *s, const char **ret_cure)
-{
-	if (s->hibernated) {
-		*ret_cure = "start Windows, switch hibernation and fast "
-			    "startup off (powercfg /h off), and shut it down";
-		return "Windows is hibernated, or was shut down with fast "
-		       "startup";
-	}
-	if (s->flags & FY_NTFS_FLAG_CHKDSK) {
-		*ret_cure = "start Windows, let chkdsk /f end, and shut it "
-			    "down";
-		return "chkdsk did not come to its end";
-	}
-	if (s->flags & FY_NTFS_FLAG_DIRTY) {
-		*ret_cure = "start Windows, let chkdsk /f check the volume, "
-			    "and shut it down";
-		return "it is marked dirty";
-	}
-	if (s->log == FY_NTFS_LOG_CLEAN)
-		return NULL;
-	*ret_cure = "start Windows and shut it down fully (shutdown /s /f /t "
-		    "0)";
-	return s->log == FY_NTFS_LOG_OPEN
-		       ? "its $LogFile was not closed: the system that used "
-			 "it crashed, is hibernated, or was shut down with "
-			 "fast startup"
-		       : "its $LogFile is damaged";
-}
-
 static int
 refuse(const struct fy_fs_map_options *options, const char *why,
        const char *cure, struct fy_fs_result *ret, struct fy_error *err)
@@ -139,7 +108,7 @@ map_open(struct fy_ntfs *nt, const struct fy_fs_map_options *options,
 				   "NTFS %u.%u, a version that this program "
 				   "does not know",
 				   state.major, state.minor);
-	why = unclean(&state, &cure);
+	why = fy_ntfs_unclean(&state, &cure);
 	if (why != NULL)
 		return refuse(options, why, cure, ret, err);
 	if (fy_ntfs_map(nt, used, &report, err) == -1)

@@ -316,3 +316,33 @@ fy_ntfs_read_state(struct fy_ntfs *nt, struct fy_ntfs_state *ret,
 		return -1;
 	return 0;
 }
+
+const char *
+fy_ntfs_unclean(const struct fy_ntfs_state *s, const char **ret_cure)
+{
+	if (s->hibernated) {
+		*ret_cure = "start Windows, switch hibernation and fast "
+			    "startup off (powercfg /h off), and shut it down";
+		return "Windows is hibernated, or was shut down with fast "
+		       "startup";
+	}
+	if (s->flags & FY_NTFS_FLAG_CHKDSK) {
+		*ret_cure = "start Windows, let chkdsk /f end, and shut it "
+			    "down";
+		return "chkdsk did not come to its end";
+	}
+	if (s->flags & FY_NTFS_FLAG_DIRTY) {
+		*ret_cure = "start Windows, let chkdsk /f check the volume, "
+			    "and shut it down";
+		return "it is marked dirty";
+	}
+	if (s->log == FY_NTFS_LOG_CLEAN)
+		return NULL;
+	*ret_cure = "start Windows and shut it down fully (shutdown /s /f /t "
+		    "0)";
+	return s->log == FY_NTFS_LOG_OPEN
+		       ? "its $LogFile was not closed: the system that used "
+			 "it crashed, is hibernated, or was shut down with "
+			 "fast startup"
+		       : "its $LogFile is damaged";
+}

@@ -31,4 +31,9 @@ struct fy_ntfs_state {
 int fy_ntfs_read_state(struct fy_ntfs *nt, struct fy_ntfs_state *ret,
 		       struct fy_error *err);
 
+/* Why such a volume's metadata on the disk is not to be relied on, NULL when it
+ * is; '*ret_cure' is what to do. */
+const char *fy_ntfs_unclean(const struct fy_ntfs_state *s,
+			    const char **ret_cure);
+
 #endif
