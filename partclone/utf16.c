@@ -72,3 +72,50 @@ fy_utf16le_to_utf8(const unsigned char *field, size_t units, char *ret,
 	ret[n] = '\0';
 	return n;
 }
+
+/* Returns the bytes taken, 0 when they are no UTF-8. */
+static size_t
+decode_utf8(const unsigned char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80		   ? 1
+		   : (s[0] & 0xe0) == 0xc0 ? 2
+		   : (s[0] & 0xf0) == 0xe0 ? 3
+		   : (s[0] & 0xf8) == 0xf0 ? 4
+					   : 0;
+	size_t i;
+
+	*ret = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		*ret = *ret << 6 | (s[i] & 0x3fu);
+	}
+	if (n == 0 || *ret < least[n] || *ret > 0x10ffff ||
+	    (*ret >= 0xd800 && *ret < 0xe000))
+		return 0;
+	return n;
+}
+
+bool
+fy_utf8_to_utf16le(const char *text, unsigned char *ret, size_t *ret_units)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t len, n = 0;
+	uint32_t c;
+
+	for (; *s != '\0'; s += len) {
+		len = decode_utf8(s, &c);
+		if (len == 0)
+			return false;
+		if (c >= 0x10000) {
+			c -= 0x10000;
+			fy_put_le16(ret + 2 * n++,
+				    (uint16_t)(0xd800 + (c >> 10)));
+			c = 0xdc00 + (c & 0x3ff);
+		}
+		fy_put_le16(ret + 2 * n++, (uint16_t)c);
+	}
+	*ret_units = n;
+	return true;
+}
