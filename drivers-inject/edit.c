@@ -114,6 +114,19 @@ report_change(struct fy_disks *d, const struct fy_guest_mount *m,
 	return 0;
 }
 
+int
+fy_disks_changed(struct fy_disks *d, unsigned disk, const char *volume,
+		 const char *path, const char *action, const char *why,
+		 struct fy_error *err)
+{
+	fy_autofree char *name = strdup(volume);
+	struct fy_guest_mount m = { .disk = disk, .name = name };
+
+	if (name == NULL)
+		return fy_error_nomem(err);
+	return report_change(d, &m, path, action, why, NULL, NULL, err);
+}
+
 /* The change is reported already: only the reason is added. */
 static bool
 amend_change(struct fy_disks *d, const struct fy_guest_mount *m,

@@ -35,5 +35,6 @@ struct fy_family {
 extern const struct fy_family *const fy_families[];
 
 extern const struct fy_family fy_family_linux;
+extern const struct fy_family fy_family_windows;
 
 #endif

@@ -17,24 +17,7 @@
  * (symlinks, junctions, files of compact.exe, deduplicated ones) are neither
  * read nor written, encrypted ones too; compressed ones are only read.
  */
-#include <errno.h>
-#include <stdarg.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <sys/stat.h>
-
-#include <ntfs-3g/types.h>
-#include <ntfs-3g/layout.h>
-#include <ntfs-3g/volume.h>
-#include <ntfs-3g/attrib.h>
-#include <ntfs-3g/device.h>
-#include <ntfs-3g/dir.h>
-#include <ntfs-3g/inode.h>
-#include <ntfs-3g/logging.h>
-#include <ntfs-3g/security.h>
-#include <ntfs-3g/unistr.h>
+#include "drivers-inject/guest-ntfs-internal.h"
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -43,194 +26,16 @@
 #include "drivers-inject/guest.h"
 #include "partclone/ntfs-state.h"
 
-#define CLUSTER	   4096u
-#define PIECE	   (256u * 1024)
-#define MAX_READS  (1u << 20) /* of one call */
-#define READ_BYTES 4096u      /* that count as one more */
-#define MAX_FILE   (UINT64_C(1) << 40)
-
-struct ntfs {
-	struct fy_volume *target;  /* borrowed */
-	struct fy_volume *overlay; /* NULL: for reading */
-	struct fy_volume *io;	   /* one of both, for the library */
-	struct ntfs_device *dev;
-	ntfs_volume *vol;
-	s64 position;
-	uint64_t reads;
-	struct fy_error failure; /* the first one of 'io' */
-	bool secure;		 /* $Secure is open */
-};
-
-/* --- the device ------------------------------------------------------------ */
-
-static struct ntfs *
-ntfs_of(struct ntfs_device *dev)
-{
-	return dev->d_private;
-}
-
-static int
-dev_open(struct ntfs_device *dev, int flags)
-{
-	if (NDevOpen(dev)) {
-		errno = EBUSY;
-		return -1;
-	}
-	if ((flags & O_ACCMODE) == O_RDONLY)
-		NDevSetReadOnly(dev);
-	NDevSetOpen(dev);
-	return 0;
-}
-
-static int
-dev_close(struct ntfs_device *dev)
-{
-	dev->d_state &= ~(1UL << ND_Open);
-	return 0;
-}
-
-static s64
-dev_seek(struct ntfs_device *dev, s64 offset, int whence)
-{
-	struct ntfs *n = ntfs_of(dev);
-	s64 base = whence == SEEK_CUR	? n->position
-		   : whence == SEEK_END ? (s64)fy_volume_size(n->io)
-					: 0;
-
-	if (__builtin_add_overflow(base, offset, &base) || base < 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	n->position = base;
-	return base;
-}
-
-/* How much of the range is on the volume; -1 when nothing may be. */
-static s64
-clamp(const struct ntfs *n, s64 count, s64 offset)
-{
-	uint64_t size = fy_volume_size(n->io);
-
-	if (count < 0 || offset < 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	if ((uint64_t)offset >= size)
-		return 0;
-	return (s64)fy_min_u64((uint64_t)count, size - (uint64_t)offset);
-}
-
-static s64
-dev_pread(struct ntfs_device *dev, void *buf, s64 count, s64 offset)
-{
-	struct ntfs *n = ntfs_of(dev);
-	s64 len = clamp(n, count, offset);
-
-	if (len <= 0)
-		return len;
-	n->reads += 1 + (uint64_t)len / READ_BYTES;
-	if (n->reads > MAX_READS)
-		fy_error_set(&n->failure, FY_E_FORMAT, 0,
-			     "the filesystem's structures don't come to an "
-			     "end");
-	if (n->reads > MAX_READS ||
-	    fy_volume_pread(n->io, buf, (size_t)len, (uint64_t)offset,
-			    &n->failure) == -1) {
-		errno = EIO;
-		return -1;
-	}
-	return len;
-}
-
-static s64
-dev_pwrite(struct ntfs_device *dev, const void *buf, s64 count, s64 offset)
-{
-	struct ntfs *n = ntfs_of(dev);
-	s64 len = clamp(n, count, offset);
-
-	if (n->overlay == NULL || NDevReadOnly(dev)) {
-		errno = EROFS;
-		return -1;
-	}
-	if (len <= 0)
-		return len;
-	if (fy_volume_pwrite(n->io, buf, (size_t)len, (uint64_t)offset,
-			     &n->failure) == -1) {
-		errno = EIO;
-		return -1;
-	}
-	NDevSetDirty(dev);
-	return len;
-}
-
-static s64
-dev_read(struct ntfs_device *dev, void *buf, s64 count)
-{
-	s64 len = dev_pread(dev, buf, count, ntfs_of(dev)->position);
-
-	if (len > 0)
-		ntfs_of(dev)->position += len;
-	return len;
-}
-
-static s64
-dev_write(struct ntfs_device *dev, const void *buf, s64 count)
-{
-	s64 len = dev_pwrite(dev, buf, count, ntfs_of(dev)->position);
-
-	if (len > 0)
-		ntfs_of(dev)->position += len;
-	return len;
-}
-
-static int
-dev_sync(struct ntfs_device *dev)
-{
-	dev->d_state &= ~(1UL << ND_Dirty);
-	return 0;
-}
-
-static int
-dev_stat(struct ntfs_device *dev, struct stat *st)
-{
-	struct ntfs *n = ntfs_of(dev);
-
-	memset(st, 0, sizeof(*st));
-	st->st_mode = S_IFREG | 0600;
-	st->st_size = (off_t)fy_volume_size(n->io);
-	st->st_blksize = CLUSTER;
-	st->st_blocks = st->st_size / 512;
-	return 0;
-}
-
-static int
-dev_ioctl(struct ntfs_device *dev, unsigned long request, void *argp)
-{
-	(void)dev;
-	(void)request;
-	(void)argp;
-	errno = EOPNOTSUPP;
-	return -1;
-}
-
-static struct ntfs_device_operations operations = {
-	.open = dev_open,
-	.close = dev_close,
-	.seek = dev_seek,
-	.read = dev_read,
-	.write = dev_write,
-	.pread = dev_pread,
-	.pwrite = dev_pwrite,
-	.sync = dev_sync,
-	.stat = dev_stat,
-	.ioctl = dev_ioctl,
-};
+#define CLUSTER	 4096u
+#define PIECE	 (256u * 1024)
+#define MAX_FILE (UINT64_C(1) << 40)
 
 /* --- errors ----------------------------------------------------------------- */
 
 /* What the library says by errno. */
 static int
-fail(struct ntfs *n, const char *path, const char *what, struct fy_error *err)
+fail(struct fy_ntfs_guest *n, const char *path, const char *what,
+     struct fy_error *err)
 {
 	int e = errno == 0 ? EIO : errno;
 	enum fy_error_code code = FY_E_IO;
@@ -259,7 +64,7 @@ fail(struct ntfs *n, const char *path, const char *what, struct fy_error *err)
 }
 
 static void
-begin(struct ntfs *n)
+begin(struct fy_ntfs_guest *n)
 {
 	n->reads = 0;
 	fy_error_clear(&n->failure);
@@ -299,7 +104,7 @@ judge(struct fy_volume *v, bool writable, struct fy_error *err)
 }
 
 static void
-discard(struct ntfs *n)
+discard(struct fy_ntfs_guest *n)
 {
 	if (n->vol != NULL) {
 		if (n->secure)
@@ -314,7 +119,7 @@ discard(struct ntfs *n)
 }
 
 static int
-mount_volume(struct ntfs *n, bool writable, struct fy_error *err)
+mount_volume(struct fy_ntfs_guest *n, bool writable, struct fy_error *err)
 {
 	ntfs_mount_flags flags =
 		writable ? NTFS_MNT_EXCLUSIVE
@@ -323,7 +128,7 @@ mount_volume(struct ntfs *n, bool writable, struct fy_error *err)
 
 	begin(n);
 	ntfs_log_set_handler(ntfs_log_handler_null);
-	n->dev = ntfs_device_alloc("volume", 0, &operations, n);
+	n->dev = ntfs_device_alloc("volume", 0, &fy_ntfs_device, n);
 	if (n->dev == NULL)
 		return fy_error_nomem(err);
 	n->vol = ntfs_device_mount(n->dev, flags);
@@ -339,7 +144,7 @@ static int
 ntfs_guest_open(struct fy_volume *v, bool writable, void **ret,
 		struct fy_error *err)
 {
-	struct ntfs *n;
+	struct fy_ntfs_guest *n;
 
 	if (judge(v, writable, err) == -1)
 		return -1;
@@ -390,7 +195,7 @@ put_changes(struct fy_volume *from, struct fy_volume *to, struct fy_error *err)
 static int
 ntfs_guest_close(void *h, bool commit, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	ntfs_volume *vol = n->vol;
 	int r = 0;
 
@@ -456,7 +261,7 @@ child_of(ntfs_inode *dir, const ntfschar *name, int len)
  * The inode at 'path' (its first 'len' bytes), NULL with errno.
  */
 static ntfs_inode *
-inode_at(struct ntfs *n, const char *path, size_t len)
+inode_at(struct fy_ntfs_guest *n, const char *path, size_t len)
 {
 	ntfs_inode *ni, *next;
 	ntfschar *name;
@@ -486,7 +291,7 @@ inode_at(struct ntfs *n, const char *path, size_t len)
 }
 
 static ntfs_inode *
-find(struct ntfs *n, const char *path, struct fy_error *err)
+find(struct fy_ntfs_guest *n, const char *path, struct fy_error *err)
 {
 	ntfs_inode *ni;
 
@@ -552,7 +357,7 @@ sealed(const ntfs_inode *ni, bool writing)
 
 /* The unnamed $DATA of a file; NULL with 'err'. */
 static ntfs_attr *
-data_of(struct ntfs *n, ntfs_inode *ni, const char *path, bool writing,
+data_of(struct fy_ntfs_guest *n, ntfs_inode *ni, const char *path, bool writing,
 	struct fy_error *err)
 {
 	const char *why = sealed(ni, writing);
@@ -577,7 +382,7 @@ data_of(struct ntfs *n, ntfs_inode *ni, const char *path, bool writing,
 }
 
 static int
-read_data(struct ntfs *n, ntfs_attr *na, const char *path, void *buf,
+read_data(struct fy_ntfs_guest *n, ntfs_attr *na, const char *path, void *buf,
 	  size_t len, uint64_t offset, struct fy_error *err)
 {
 	unsigned char *p = buf;
@@ -607,7 +412,7 @@ static int
 ntfs_guest_pread(void *h, const char *path, void *buf, size_t len,
 		 uint64_t offset, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	ntfs_inode *ni = find(n, path, err);
 	ntfs_attr *na;
 	int r = -1;
@@ -661,7 +466,7 @@ static int
 ntfs_guest_list(void *h, const char *path, fy_guest_each each, void *ctx,
 		struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	struct listing l = { .each = each, .ctx = ctx, .err = err };
 	ntfs_inode *ni = find(n, path, err);
 	s64 pos = 0;
@@ -674,7 +479,10 @@ ntfs_guest_list(void *h, const char *path, fy_guest_each each, void *ctx,
 		return fy_error_set(err, FY_E_NOTFOUND, 0,
 				    "'%s' is no directory", path);
 	}
+	/* It makes names small where case is ignored. */
+	NVolSetCaseSensitive(n->vol);
 	r = ntfs_readdir(ni, &pos, &l, each_entry);
+	n->vol->state &= ~(1UL << NV_CaseSensitive);
 	if (r != 0 && !l.failed)
 		fail(n, path, "list", err);
 	ntfs_inode_close(ni);
@@ -684,8 +492,8 @@ ntfs_guest_list(void *h, const char *path, fy_guest_each each, void *ctx,
 /* --- writing -------------------------------------------------------------------- */
 
 static int
-write_data(struct ntfs *n, ntfs_inode *ni, const char *path, uint64_t keep,
-	   const void *data, size_t len, struct fy_error *err)
+write_data(struct fy_ntfs_guest *n, ntfs_inode *ni, const char *path,
+	   uint64_t keep, const void *data, size_t len, struct fy_error *err)
 {
 	const unsigned char *p = data;
 	ntfs_attr *na = data_of(n, ni, path, true, err);
@@ -720,7 +528,7 @@ static int
 ntfs_guest_write(void *h, const char *path, uint64_t keep, const void *data,
 		 size_t len, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	ntfs_inode *ni = find(n, path, err);
 	int r;
 
@@ -745,7 +553,7 @@ struct place {
 };
 
 static int
-open_place(struct ntfs *n, const char *path, struct place *ret,
+open_place(struct fy_ntfs_guest *n, const char *path, struct place *ret,
 	   struct fy_error *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -773,7 +581,7 @@ open_place(struct ntfs *n, const char *path, struct place *ret,
 }
 
 static int
-close_place(struct ntfs *n, const char *path, struct place *p, int r,
+close_place(struct fy_ntfs_guest *n, const char *path, struct place *p, int r,
 	    struct fy_error *err)
 {
 	free(p->name);
@@ -785,7 +593,7 @@ close_place(struct ntfs *n, const char *path, struct place *p, int r,
 /* The security id that Windows would give to what is made in 'dir'; 0 when the
  * volume has none, and everybody may do everything. */
 static le32
-inherited(struct ntfs *n, ntfs_inode *dir, bool is_dir)
+inherited(struct fy_ntfs_guest *n, ntfs_inode *dir, bool is_dir)
 {
 	struct PERMISSIONS_CACHE *cache = NULL;
 	struct SECURITY_CONTEXT c = { .vol = n->vol, .pseccache = &cache };
@@ -802,7 +610,7 @@ static int
 ntfs_guest_create(void *h, const char *path, const struct fy_guest_stat *st,
 		  const void *data, size_t len, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	struct place p = { 0 };
 	ntfs_inode *ni;
 	bool is_dir = st->type == FY_GUEST_DIR;
@@ -830,7 +638,7 @@ ntfs_guest_create(void *h, const char *path, const struct fy_guest_stat *st,
 static int
 ntfs_guest_remove(void *h, const char *path, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	struct place p = { 0 };
 	ntfs_inode *ni;
 	int r = 0;
@@ -859,7 +667,7 @@ static int
 ntfs_guest_rename(void *h, const char *path, const char *to,
 		  struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 	struct place from = { 0 }, p = { 0 };
 	ntfs_inode *ni;
 	int r = 0;
@@ -890,7 +698,7 @@ ntfs_guest_rename(void *h, const char *path, const char *to,
 static int
 ntfs_guest_free_bytes(void *h, uint64_t *ret, struct fy_error *err)
 {
-	struct ntfs *n = h;
+	struct fy_ntfs_guest *n = h;
 
 	begin(n);
 	if (ntfs_volume_get_free_space(n->vol) != 0)

@@ -94,7 +94,6 @@ static const char *
 why_not(const char *filesystem)
 {
 	static const char *const kinds[][2] = {
-		{ "ntfs", "Windows systems can't be edited yet" },
 		{ "BitLocker", "it is encrypted by BitLocker" },
 		{ "f2fs", "systems on F2FS can't be edited yet" },
 		{ "jfs", "systems on JFS can't be edited yet" },
@@ -216,6 +215,29 @@ check_kernels(const struct fy_disks *d, struct fy_error *err)
 		d->blind);
 }
 
+/* Nothing can be said of what BitLocker hides, but that it would not start:
+ * it has no virtio, and the TPM that had its key is not there. */
+static int
+check_bitlocker(const struct fy_disks *d, size_t found, struct fy_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; found == 0 && i < d->n; i++)
+		for (k = 0; k < d->maps[i]->n_volumes; k++)
+			if (fy_streq(d->maps[i]->volumes[k].filesystem,
+				     "BitLocker"))
+				return fy_error_set(
+					err, FY_E_UNSUPPORTED, 0,
+					"disk %zu, %s is encrypted by "
+					"BitLocker, so a Windows there can't "
+					"be given its drivers; decrypt it on "
+					"the machine (manage-bde -off C:), or "
+					"use --no-inject to take the disks as "
+					"they are",
+					i, d->maps[i]->volumes[k].path);
+	return 0;
+}
+
 static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
@@ -313,7 +335,8 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 	size_t i;
 
 	if (visit_all(d, edit_volume, &found, err) == -1 ||
-	    check_kernels(d, err) == -1)
+	    check_kernels(d, err) == -1 ||
+	    check_bitlocker(d, found.n, err) == -1)
 		return -1;
 	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)

@@ -44,6 +44,8 @@ struct fy_inject_options {
 	size_t n_keys;
 	/* What else is wanted in each system; NULL: nothing. */
 	const struct fy_custom *custom;
+	/* ISO image or directory; NULL: a Windows system is FY_E_NOTFOUND. */
+	const char *virtio_win;
 	const char *tmpdir; /* NULL: the usual */
 	struct fy_log *log;
 	struct fy_progress *progress;

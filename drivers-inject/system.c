@@ -18,7 +18,8 @@
 
 #define ESP_TYPE "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
-const struct fy_family *const fy_families[] = { &fy_family_linux, NULL };
+const struct fy_family *const fy_families[] = { &fy_family_linux,
+						&fy_family_windows, NULL };
 
 /* --- disks and the report ------------------------------------------------- */
 

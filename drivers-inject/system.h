@@ -163,6 +163,10 @@ const struct fy_disk_volume *fy_disks_esp(const struct fy_disks *d,
 int fy_system_write(struct fy_disks *d, struct fy_guest *g, const char *path,
 		    uint64_t keep, const void *data, size_t len,
 		    const char *why, json_t *extra, struct fy_error *err);
+/* A change that was made in another way, for the report. */
+int fy_disks_changed(struct fy_disks *d, unsigned disk, const char *volume,
+		     const char *path, const char *action, const char *why,
+		     struct fy_error *err);
 /* A new file, root's, 0644. */
 int fy_system_create(struct fy_disks *d, struct fy_guest *g, const char *path,
 		     const void *data, size_t len, const char *why,

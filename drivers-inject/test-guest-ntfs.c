@@ -158,6 +158,7 @@ edit(struct fy_guest *g)
 	}
 	CHECK_OK(fy_guest_names(g, "/WINDOWS", &names, &n, &err), &err);
 	CHECK(n == 402);
+	CHECK_STR(n == 402 ? names[0] : NULL, "System32");
 	fy_guest_names_free(names, n);
 	CHECK_OK(fy_guest_read(g, "/windows/moved.bin", 1 << 20, &is, &len,
 			       &err),

@@ -327,12 +327,17 @@ find_systems(struct fy_volume *disk, const struct fy_disk_map *map,
 		const struct fy_disk_volume *v = &map->volumes[i];
 		fy_autovolume struct fy_volume *part = NULL;
 
+		bool ntfs = fy_streq(v->filesystem, "ntfs");
+		int (*look)(struct fy_volume *, unsigned, const char *,
+			    struct fy_machine *, struct fy_error *) =
+			ntfs ? fy_systems_look_ntfs : fy_systems_look;
+
 		if (v->filesystem == NULL ||
-		    strncmp(v->filesystem, "ext", 3) != 0)
+		    (!ntfs && strncmp(v->filesystem, "ext", 3) != 0))
 			continue;
 		if (fy_volume_slice(disk, v->start, v->length, v->path, &part,
 				    err) == -1 ||
-		    fy_systems_look(part, index, v->path, m, err) == -1)
+		    look(part, index, v->path, m, err) == -1)
 			return -1;
 	}
 	return 0;

@@ -15,6 +15,10 @@
 int fy_systems_look(struct fy_volume *v, unsigned disk, const char *path,
 		    struct fy_machine *m, struct fy_error *err);
 
+/* The same for a Windows on NTFS: that it is one, no more. */
+int fy_systems_look_ntfs(struct fy_volume *v, unsigned disk, const char *path,
+			 struct fy_machine *m, struct fy_error *err);
+
 /* Its network configuration into 's' (of 'm', whose NICs are known by now);
  * 'v' as above.  What can't be read adds nothing.  -1: FY_E_NOMEM. */
 int fy_systems_network(struct fy_volume *v, const struct fy_machine *m,

@@ -10,6 +10,8 @@
 #include "common/cleanup.h"
 #include "partclone/ntfs-io.h"
 
+#define FIND_BUDGET FY_GIB /* of indexes */
+
 #define INDEX	    "$I30"
 #define INDEX_MAX   65536u
 #define ENTRY_BYTES 16u
@@ -172,4 +174,49 @@ fy_ntfs_same_name(const unsigned char *name, size_t units, const char *ascii)
 			return false;
 	}
 	return true;
+}
+
+struct wanted {
+	char name[64];
+	uint64_t ref;
+};
+
+static int
+compare_entry(const struct fy_ntfs_entry *e, void *ctx, struct fy_error *err)
+{
+	struct wanted *w = ctx;
+
+	(void)err;
+	if (!fy_ntfs_same_name(e->name, e->name_units, w->name))
+		return 0;
+	w->ref = e->ref;
+	return 1;
+}
+
+int
+fy_ntfs_find(struct fy_ntfs *nt, const char *path, uint64_t *ret,
+	     struct fy_error *err)
+{
+	uint64_t budget = fy_min_u64(nt->total_bytes, FIND_BUDGET);
+	uint64_t number = FY_NTFS_ROOT;
+	struct wanted w;
+	size_t len;
+	int r;
+
+	while (*path != '\0') {
+		len = strcspn(path, "/");
+		if (len == 0 || len >= sizeof(w.name))
+			return 0;
+		memcpy(w.name, path, len);
+		w.name[len] = '\0';
+		r = fy_ntfs_each_entry(nt, number, &budget, compare_entry, &w,
+				       err);
+		if (r != 1)
+			return r;
+		number = fy_ntfs_ref_number(w.ref);
+		path += len;
+		path += *path == '/';
+	}
+	*ret = number;
+	return 1;
 }

@@ -203,6 +203,11 @@ int fy_ntfs_each_entry(struct fy_ntfs *nt, uint64_t number, uint64_t *budget,
 				   struct fy_error *err),
 		       void *ctx, struct fy_error *err);
 
+/* The record at 'path' from the root ("windows/system32"; small ASCII letters,
+ * any case on the volume).  1; 0 when it isn't there; -1 as above. */
+int fy_ntfs_find(struct fy_ntfs *nt, const char *path, uint64_t *ret,
+		 struct fy_error *err);
+
 /* Whether the name is this one (ASCII), in whatever case. */
 bool fy_ntfs_same_name(const unsigned char *name, size_t units,
 		       const char *ascii);

@@ -377,6 +377,7 @@ run_inject(const struct fy_server_options *o,
 	struct fy_inject_options io = { .log = log,
 					.dry_run = o->dry_run,
 					.n_nics = o->nics.n,
+					.virtio_win = fy_server_virtio_win(o),
 					.stop = &fy_server_stop };
 
 	if (read_machine(o->machine_json, &machine, err) == -1 ||

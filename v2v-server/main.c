@@ -42,7 +42,8 @@ static const struct fy_option serve_options[] = {
 	  .type = FY_OPT_STRING,
 	  .offset = O(virtio_win),
 	  .value = "PATH",
-	  .help = "Drivers for Windows guests (not in this version)." },
+	  .help = "ISO image or directory with virtio drivers for Windows "
+		  "(default: /usr/share/virtio-win, if that is there)." },
 	{ .name = "require-sandbox",
 	  .type = FY_OPT_FLAG,
 	  .offset = O(require_sandbox),
@@ -80,7 +81,8 @@ static const struct fy_option inject_options[] = {
 	  .type = FY_OPT_STRING,
 	  .offset = O(virtio_win),
 	  .value = "PATH",
-	  .help = "Drivers for Windows guests (not in this version)." },
+	  .help = "ISO image or directory with virtio drivers for Windows "
+		  "(default: /usr/share/virtio-win, if that is there)." },
 	{ 0 },
 };
 
@@ -113,16 +115,20 @@ static const struct fy_option disk_options[] = {
 
 static const struct fy_option no_options[] = { { 0 } };
 
+#define VIRTIO_WIN "/usr/share/virtio-win"
+
+const char *
+fy_server_virtio_win(const struct fy_server_options *o)
+{
+	if (o->virtio_win != NULL)
+		return o->virtio_win;
+	return access(VIRTIO_WIN, F_OK) == 0 ? VIRTIO_WIN : NULL;
+}
+
 /* Options that are in the tables so that they are refused in clear words. */
 static int
 refuse_unready(const struct fy_server_options *o)
 {
-	if (o->virtio_win != NULL) {
-		fprintf(stderr,
-			"v2v-server: --virtio-win: Windows guests can't be "
-			"converted by this version\n");
-		return -1;
-	}
 	if (o->require_sandbox) {
 		fprintf(stderr,
 			"v2v-server: --require-sandbox: this version can't "
@@ -142,6 +148,7 @@ serve(const struct fy_command *command, void *options,
 			  .allow = &o->allow,
 			  .machine = o->machine,
 			  .append_only = o->append_only },
+		.virtio_win = fy_server_virtio_win(o),
 	};
 
 	(void)command;

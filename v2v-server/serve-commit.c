@@ -85,6 +85,20 @@ set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 		m->firmware = FY_FIRMWARE_BIOS;
 }
 
+/* Windows keeps the hardware's clock by local time, unless it was told not
+ * to. */
+static void
+set_clock(struct fy_machine *m, const json_t *systems)
+{
+	const json_t *w =
+		json_object_get(json_array_get(systems, 0), "windows");
+	const char *word = fy_json_string_or(w, "clock", NULL);
+
+	if (word != NULL)
+		m->clock = fy_streq(word, "utc") ? FY_CLOCK_UTC
+						 : FY_CLOCK_LOCALTIME;
+}
+
 static char *
 final_path(const struct fy_session *s, const char *file, struct fy_error *err)
 {
@@ -104,6 +118,7 @@ complete_machine(struct fy_session *s, const json_t *report,
 	    set_systems(m, systems, err) == -1)
 		return -1;
 	set_firmware(m, report, systems);
+	set_clock(m, systems);
 	for (i = 0; i < s->n_disks; i++) {
 		free(m->disks[i].image);
 		free(m->disks[i].format);

@@ -164,6 +164,7 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 		.log = s->log,
 		.progress = &s->progress,
 		.stop = s->stop,
+		.virtio_win = s->options->virtio_win,
 	};
 	size_t i;
 

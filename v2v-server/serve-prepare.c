@@ -535,6 +535,31 @@ prepare_images(struct fy_session *s, struct fy_error *err)
 	return fy_dir_sync(s->dir->fd, err);
 }
 
+/* A Windows that can't be injected at the end is told of before the first
+ * byte: when the machine's description says that there is one. */
+static int
+check_drivers(struct fy_session *s, struct fy_error *err)
+{
+	FY_AUTO(machine) struct fy_machine *m = NULL;
+	size_t i;
+
+	if (!s->job->inject || s->options->virtio_win != NULL ||
+	    s->job->machine == NULL)
+		return 0;
+	if (fy_job_machine(s->job, &m, err) == -1)
+		return -1;
+	for (i = 0; i < m->n_systems; i++)
+		if (fy_streq(m->systems[i].id, "windows"))
+			return fy_error_set(
+				err, FY_E_NOTFOUND, 0,
+				"there is a Windows on the disks, and the "
+				"server has no drivers for it: put the "
+				"virtio-win package or its ISO image there "
+				"(v2v-server serve --virtio-win), or use "
+				"--no-inject to take the disks as they are");
+	return 0;
+}
+
 int
 fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		   struct fy_error *err)
@@ -548,6 +573,8 @@ fy_session_prepare(struct fy_session *s, const json_t *job_json,
 		return -1;
 	if (s->repeat)
 		return 0;
+	if (check_drivers(s, err) == -1)
+		return -1;
 	if (fy_session_try_definitions(s, err) == -1 ||
 	    (!s->job->force && refuse_existing(s, err) == -1) ||
 	    settle_pins(s, err) == -1 || open_log(s, err) == -1)

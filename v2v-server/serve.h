@@ -10,6 +10,7 @@
 
 struct fy_serve_options {
 	struct fy_role_options role;
+	const char *virtio_win; /* drivers for Windows; NULL: none */
 	/* In milliseconds; 0: what the protocol says.  For tests. */
 	unsigned beat_ms, quiet_ms, lock_wait_ms;
 };

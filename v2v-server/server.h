@@ -29,6 +29,10 @@ struct fy_server_options {
 /* Raised by SIGINT, SIGTERM and SIGHUP; set up by main. */
 extern struct fy_stop fy_server_stop;
 
+/* The drivers for Windows: as the option says, else where a package of them
+ * puts them; NULL: none. */
+const char *fy_server_virtio_win(const struct fy_server_options *o);
+
 /* Commands.  Each returns the exit status. */
 int fy_server_inject(const struct fy_command *command, void *options,
 		     const struct fy_strings *arguments);
