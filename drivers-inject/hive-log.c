@@ -122,36 +122,6 @@ resize(struct hive *h, uint32_t bins, struct fy_error *err)
 	return 0;
 }
 
-/* The bins follow each other, and so do the cells in each. */
-static int
-check_bins(const struct hive *h, struct fy_error *err)
-{
-	const char *bins = h->data + BASE;
-	uint32_t end = bins_size(h), at = 0, size, cell, n;
-
-	while (at < end) {
-		size = end - at < 32 ? 0 : fy_get_le32(bins + at + 8);
-		if (size == 0 || memcmp(bins + at, "hbin", 4) != 0 ||
-		    fy_get_le32(bins + at + 4) != at || size % PAGE != 0 ||
-		    size > end - at)
-			return fy_error_set(err, FY_E_FORMAT, 0,
-					    "the hive's block at %u is damaged",
-					    at);
-		for (cell = 32; cell < size; cell += n) {
-			n = fy_get_le32(bins + at + cell);
-			if (n & 0x80000000u)
-				n = 0u - n;
-			if (n < 8 || n % 4 != 0 || n > size - cell)
-				return fy_error_set(
-					err, FY_E_FORMAT, 0,
-					"the hive's cell at %u is damaged",
-					at + cell);
-		}
-		at += size;
-	}
-	return 0;
-}
-
 static int
 check_hive(const struct hive *h, struct fy_error *err)
 {
@@ -384,9 +354,7 @@ recover(struct hive *h, const struct fy_hive_log *logs, size_t n,
 				"it down fully (shutdown /s /f /t 0)");
 		*ret_replayed = true;
 	}
-	if (bins_size(h) > h->len - BASE)
-		return fy_error_set(err, FY_E_FORMAT, 0, "the hive is cut");
-	return check_bins(h, err);
+	return fy_hive_check(h->data, h->len, err);
 }
 
 int

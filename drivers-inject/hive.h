@@ -43,6 +43,11 @@ int fy_hive_recover(char **data, size_t *len, const struct fy_hive_log *logs,
 /* Marvin32 with the registry's seed: what a log's entries are signed with. */
 uint64_t fy_hive_hash(const char *data, size_t len);
 
+/* Whether everything that is reached in it lies where it may; 'len' is 8192 at
+ * least, and the base block has been looked at.  Values of no bytes are written in the one way of two that
+ * hivex can bear.  FY_E_FORMAT, FY_E_NOMEM. */
+int fy_hive_check(char *data, size_t len, struct fy_error *err);
+
 /* From bytes (borrowed); FY_E_FORMAT, FY_E_DIRTY, FY_E_NOMEM, FY_E_IO. */
 int fy_hive_parse(const char *data, size_t len, const struct fy_hive_log *logs,
 		  size_t n_logs, struct fy_hive **ret, struct fy_error *err);

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "drivers-inject/family.h"
 
+#define HEADS	  0x1a /* in a boot sector */
 #define FOLDER	  "Drivers/VirtIO"
 #define WHY_STORE "the first start installs drivers from there"
 #define WHY_START "runs once, when Windows starts on virtual hardware"
@@ -351,15 +352,23 @@ set_heads(struct fy_system *s, struct fy_error *err)
 			 : size < UINT64_C(4228374780) ? 0x80
 						       : 0xff;
 	fy_autovolume struct fy_volume *v = NULL;
-	unsigned char b[2], want[2];
+	unsigned char boot[512], last[512];
+	uint64_t end;
+	bool same;
 
-	fy_put_le16(want, (uint16_t)heads);
 	if (fy_disks_slice(s->disks, s->disk, s->root, false, &v, err) == -1 ||
-	    fy_volume_pread(v, b, 2, 0x1a, err) == -1)
+	    fy_volume_pread(v, boot, sizeof(boot), 0, err) == -1)
 		return -1;
-	if (memcmp(b, want, 2) == 0)
+	if (fy_get_le16(boot + HEADS) == heads)
 		return 0;
-	if (fy_volume_pwrite(v, want, 2, 0x1a, err) == -1 ||
+	/* Its copy lies behind the last sector that it counts. */
+	same = fy_mul_u64(fy_get_le64(boot + 0x28), fy_get_le16(boot + 0x0b),
+			  &end) &&
+	       fy_volume_pread(v, last, sizeof(last), end, NULL) == 0 &&
+	       memcmp(boot, last, sizeof(boot)) == 0;
+	fy_put_le16(boot + HEADS, (uint16_t)heads);
+	if (fy_volume_pwrite(v, boot, sizeof(boot), 0, err) == -1 ||
+	    (same && fy_volume_pwrite(v, boot, sizeof(boot), end, err) == -1) ||
 	    fy_disks_wrote(s->disks, &fy_guest_ntfs, s->disk, s->root, err))
 		return -1;
 	return fy_disks_changed(s->disks, s->disk, s->root->path, "$Boot",
