@@ -2,10 +2,12 @@
 /*
  * v2v-server: the program's commands and options.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/options.h"
@@ -125,10 +127,18 @@ fy_server_virtio_win(const struct fy_server_options *o)
 	return access(VIRTIO_WIN, F_OK) == 0 ? VIRTIO_WIN : NULL;
 }
 
-/* Options that are in the tables so that they are refused in clear words. */
+/* What is not there: files that options name, and options that are in the
+ * tables so that they are refused in clear words. */
 static int
 refuse_unready(const struct fy_server_options *o)
 {
+	if (o->virtio_win != NULL && access(o->virtio_win, R_OK) == -1) {
+		fprintf(stderr,
+			"v2v-server: --virtio-win: '%s', for drivers for "
+			"Windows: %s\n",
+			o->virtio_win, strerror(errno));
+		return -1;
+	}
 	if (o->require_sandbox) {
 		fprintf(stderr,
 			"v2v-server: --require-sandbox: this version can't "

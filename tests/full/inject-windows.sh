@@ -16,7 +16,7 @@ BLK='VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00
 VEN_1AF4&DEV_1042&SUBSYS_11001AF4&REV_01'
 ALLOWED='Services\\(viostor|vioscsi|partmgr|storahci|msahci|atapi|intelide|'
 ALLOWED+='pciide|disk|PlugPlay|ironferry-firstboot)|CrashControl|'
-ALLOWED+='DriverDatabase|CriticalDeviceDatabase|Services\\PlugPlay'
+ALLOWED+='DriverDatabase|CriticalDeviceDatabase|Marker|Services\\PlugPlay'
 
 make_virtio_win "$T/vw.iso"
 make_virtio_win "$T/vw"
@@ -27,6 +27,7 @@ echo '{"name":"phony","nics":[{"name":"eno1","kind":"ethernet",
 one() {
 	local v=$1 arch=$2 folder=$3 database=$4 script=$5 i=$T/disk.img root
 	shift 5
+	ARCH=$arch # for check_database
 	say "--- $v $arch"
 	rm -rf "$i" "$i.job"
 	make_windows "$i" --version "$v" --arch "$arch" --static $STATIC "$@"

@@ -117,7 +117,7 @@ check_service() {
 check_database() {
 	local name=$1 s=$2 oem=$3 id label db='DriverDatabase' conf v
 	shift 3
-	label=${s}.inf_amd64_0000000000000000
+	label=${s}.inf_${ARCH:-amd64}_0000000000000000
 	value "$name.system" "$db\\DriverInfFiles\\$oem" @ multi "$label"
 	value "$name.system" "$db\\DriverInfFiles\\$oem" Active sz "$label"
 	value "$name.system" "$db\\DriverPackages\\$label" @ sz "$oem"

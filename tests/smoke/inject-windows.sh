@@ -191,7 +191,8 @@ test_refused() {
 		refused '--virtio-win' "$i"
 		refused '--no-inject' "$i"
 	fi
-	refused 'to take drivers from' "$i" --virtio-win "$T/nothing"
+	mkdir -p "$T/nothing"
+	refused 'has no drivers' "$i" --virtio-win "$T/nothing"
 	printf '\0' | dd of="$i" bs=1 seek=$((1048576 + 3)) conv=notrunc \
 		status=none
 	printf -- '-FVE-FS-' | dd of="$i" bs=1 seek=$((1048576 + 3)) \
