@@ -310,7 +310,6 @@ static void
 test_refused(void)
 {
 	fy_autofree char *image = at("image");
-	fy_autofree char *hiberfil = at("hiberfil.sys");
 	fy_autovolume struct fy_volume *v = NULL;
 	struct fy_guest *g;
 	uint64_t flags;

@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/../lib/common.sh"
 . "$(dirname "$0")/../lib/windows.sh"
 requires_windows
-requires_built v2v-server
+requires_built v2v-server p2v-client
 
 STATIC=192.0.2.7,255.255.255.0,192.0.2.1,192.0.2.53
 VIOSTOR='VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00
@@ -200,11 +200,34 @@ test_refused() {
 	refused 'BitLocker' "$i" --virtio-win "$T/vw"
 }
 
+# A conversion without drivers ends before anything is sent; without injection
+# it goes on, and the definition's clock is Windows's.
+test_convert() {
+	local i=$T/convert.img
+	[ ! -e /usr/share/virtio-win ] || return 0
+	make_windows "$i" --version 10
+	convert() {
+		PATH=$FY_BUILD:$PATH setsid -w "$FY_BUILD/p2v-client" convert \
+			--server local --disk "$i" --name phony \
+			--to "$T/vms" --format raw --progress none --json \
+			"$@" >"$T/out.json" 2>"$T/log"
+	}
+	expect_status 1 convert
+	grep -q 'there is a Windows on the disks' "$T/log" ||
+		{ cat "$T/log" >&2; fail "refused for another reason"; }
+	[ -z "$(ls "$T/vms" 2>/dev/null)" ] ||
+		fail "something was left: $(ls "$T/vms")"
+	convert --no-inject || { cat "$T/log" >&2; fail "not converted"; }
+	grep -q "offset=.localtime" "$T/vms/phony.xml" ||
+		fail "the clock is $(grep '<clock' "$T/vms/phony.xml")"
+}
+
 case ${1:-all} in
 all)
 	test_2022
 	test_xp
 	test_refused
+	test_convert
 	;;
 *) "test_$1" ;;
 esac
