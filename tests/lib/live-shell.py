@@ -36,11 +36,22 @@ def read_until(pattern, seen=b""):
 
 # No echo, no prompt, no editing; the answer differs from what was typed.
 HELLO = (b"\rstty -echo; export SYSTEMD_PAGER= PAGER=cat; "
+         b"bind 'set enable-bracketed-paste off' 2>/dev/null; "
          b"PS1= PS2= ; echo FY-READ''Y\r")
 READY = rb"FY-READY\r?\n"
 sock.sendall(HELLO)
 read_until(READY)
-time.sleep(0.2)
+# What the line's editor says behind it may come in pieces: none of it is the
+# answer.
+quiet = time.monotonic() + 0.5
+sock.settimeout(0.1)
+while time.monotonic() < quiet:
+    try:
+        if not sock.recv(4096):
+            sys.exit("live-shell: the line is closed")
+    except socket.timeout:
+        pass
+sock.settimeout(1)
 # Encoded, in pieces: the line's editor has ideas about tabs, and a serial line
 # has no room for much at once.
 code = base64.b64encode(command.encode()).decode()
