@@ -110,7 +110,10 @@ lg_verify(struct fy_volume *v, struct fy_volume *before, char **ret_note,
 		.nomodify = 1,
 	};
 	static const struct guestfs_btrfs_fsck_argv plain = { 0 };
-	static const struct guestfs_e2fsck_argv preen = { 0 };
+	static const struct guestfs_e2fsck_argv preen = {
+		.bitmask = GUESTFS_E2FSCK_CORRECT_BITMASK,
+		.correct = 1,
+	};
 	struct fy_place *p = fy_place_of(v);
 	const struct fy_guestfs *f;
 	struct fy_error e = { 0 };

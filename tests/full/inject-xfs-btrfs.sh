@@ -148,7 +148,7 @@ sums() {
 	checksums-out sha256 / $out/luks
 	download /etc/fstab $out/luks.fstab
 	umount /
-	e2fsck /dev/mapper/x
+	e2fsck /dev/mapper/x correct:true
 	cryptsetup-close /dev/mapper/x
 	mount-ro LABEL=r1root /
 	checksums-out sha256 / $out/raid1
