@@ -9,8 +9,8 @@ set -eu
 . "$(dirname "$0")/../lib/initramfs.sh"
 . "$(dirname "$0")/../lib/families.sh"
 requires jq sfdisk e2fsck debugfs mke2fs mkfs.vfat mcopy mtype python3 cpio \
-	zstd xz mkswap
-requires_built v2v-server
+	zstd xz mkswap setsid fsck.fat
+requires_built v2v-server p2v-client
 kernel_get
 modules_get
 
@@ -561,6 +561,31 @@ loads 4 "/boot/initrd-$KVER.img"
 grep -qx virtio_blk "$T/unpacked/etc/modules-load.d/ironferry-virtio.conf" ||
 	fail "$NAME: what is loaded by name"
 undone
+
+NAME=wire
+convert() {
+	PATH=$FY_BUILD:$PATH setsid -w "$FY_BUILD/p2v-client" convert \
+		--server local --disk "$D" --name wire --to "$T/vms" \
+		--format raw --progress none --json "$@" >"$T/out.json" \
+		2>"$T/log"
+}
+expect_status 2 convert --no-inject --set-hostname wired
+expect_status 2 convert --set-hostname 'no name'
+[ ! -e "$T/vms" ] || fail "$NAME: something was begun"
+convert --set-hostname wired --ssh-key "$T/key.pub" \
+	--root-password-file "$T/password" --first-boot "$T/once.sh" ||
+	{ cat "$T/log" >&2; fail "$NAME: the conversion"; }
+D=$T/vms/wire.raw
+has 4 /etc/hostname wired
+has 4 /root/.ssh/authorized_keys "$(cat "$T/key.pub")"
+cat_from "$D" 4 /etc/shadow | grep -q '^root:\$6\$.*:19000:0:99999:7:::$' ||
+	fail "$NAME: root's password"
+cat_from "$D" 4 /var/lib/ironferry/firstboot/scripts/001-once.sh |
+	cmp - "$T/once.sh" || fail "$NAME: the script"
+! grep -rq 'correct horse' "$T/vms" --include='*.json' --include='*.xml' ||
+	fail "$NAME: the password is in a file"
+say "$NAME"
+D=$T/disk.img
 
 NAME=lilo
 rm -rf "$G/boot/grub"
