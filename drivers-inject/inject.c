@@ -126,9 +126,9 @@ closed(const struct fy_disks *d, const struct fy_disk_volume *v)
 			       ? NULL
 			       : "it is encrypted (LUKS); give its key "
 				 "(--luks-key)";
-	/* What lies on others is there in its own right. */
-	if (v->layer != NULL || fy_streq(v->filesystem, "LVM2_member") ||
-	    fy_streq(v->filesystem, "linux_raid_member"))
+	/* What lies on others is there in its own right; whether the appliance
+	 * puts an array together shows later (fy_disks_reach_all). */
+	if (v->layer != NULL || fy_streq(v->filesystem, "LVM2_member"))
 		return v->note;
 	return NULL;
 }

@@ -165,6 +165,24 @@ is_out_of_reach(const struct fy_disks *d, const struct fy_disk_volume *v)
 	return fy_streq(v->filesystem, "linux_raid_member") && v->note != NULL;
 }
 
+/* Whether the appliance has put an array together. */
+static bool
+has_arrays(const struct fy_disks *d)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->n; i++)
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d->maps[i], k);
+
+			if (fy_streq(v->layer, "md") &&
+			    fy_appliance_owns(d->appliance, v))
+				return true;
+		}
+	return false;
+}
+
 /* Reach one volume; '*ret_why' says why it stays closed, in 'e' or by itself. */
 static int
 reach(struct fy_disks *d, const struct fy_disk_volume *v, struct fy_error *e,
@@ -180,6 +198,8 @@ reach(struct fy_disks *d, const struct fy_disk_volume *v, struct fy_error *e,
 	if (fy_streq(v->filesystem, "crypto_LUKS") &&
 	    !fy_appliance_opened(d->appliance, v))
 		*ret_why = "no key that was given opens it (LUKS)";
+	if (fy_streq(v->filesystem, "linux_raid_member") && !has_arrays(d))
+		*ret_why = v->note;
 	return 0;
 }
 
