@@ -19,17 +19,11 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/esp.h"
 #include "drivers-inject/linux-edit.h"
-#include "drivers-inject/system.h"
-
-#define MAX_EFI (64u * 1024 * 1024)
-#define WHY	"firmware without boot variables starts this"
 
 struct esp {
-	struct fy_system *s;
-	struct fy_guest *guest;
-	unsigned disk;
-	const struct fy_disk_volume *volume;
+	struct fy_esp on;
 	char *vendor;	    /* "EFI/debian" */
 	const char *suffix; /* "x64" */
 };
@@ -46,7 +40,7 @@ has(const struct esp *e, const char *dir, const char *name)
 {
 	fy_autofree char *p = path_of(e, dir, name, NULL);
 
-	return p != NULL && fy_guest_has(e->guest, p);
+	return p != NULL && fy_guest_has(e->on.guest, p);
 }
 
 /* What the firmware is to start of a folder: shim (SUSE's has no suffix), else
@@ -65,7 +59,7 @@ loader_in(const struct esp *e, const char *dir, bool *ret_shim)
 		if (has(e, dir, names[i]))
 			return path_of(e, dir, names[i], NULL);
 		plain = i > 0 ? NULL : fy_format(NULL, "/%s/shim.efi", dir);
-		if (plain != NULL && fy_guest_has(e->guest, plain))
+		if (plain != NULL && fy_guest_has(e->on.guest, plain))
 			return fy_steal_ptr(&plain);
 	}
 	*ret_shim = false;
@@ -81,7 +75,7 @@ find_vendor(struct esp *e, struct fy_error *err)
 	size_t n = 0, i, k;
 	int r;
 
-	r = fy_guest_names(e->guest, "/EFI", &names, &n, err);
+	r = fy_guest_names(e->on.guest, "/EFI", &names, &n, err);
 	for (k = 0; r == 0 && k < 3 && e->vendor == NULL; k++) {
 		e->suffix = suffixes[k];
 		for (i = 0; r == 0 && i < n; i++) {
@@ -97,7 +91,7 @@ find_vendor(struct esp *e, struct fy_error *err)
 			} else if (strcasecmp(names[i], "BOOT") != 0 &&
 				   loader != NULL &&
 				   (e->vendor == NULL ||
-				    strcasecmp(names[i], e->s->id) == 0)) {
+				    strcasecmp(names[i], e->on.s->id) == 0)) {
 				free(e->vendor);
 				e->vendor = fy_steal_ptr(&dir);
 			}
@@ -108,42 +102,6 @@ find_vendor(struct esp *e, struct fy_error *err)
 }
 
 static int
-same_content(const struct esp *e, const char *a, const char *b, bool *ret,
-	     struct fy_error *err)
-{
-	fy_autofree char *x = NULL;
-	fy_autofree char *y = NULL;
-	size_t xl = 0, yl = 0;
-
-	if (fy_guest_read(e->guest, a, MAX_EFI, &x, &xl, err) == -1 ||
-	    fy_guest_read(e->guest, b, MAX_EFI, &y, &yl, err) == -1)
-		return -1;
-	*ret = xl == yl && memcmp(x, y, xl) == 0;
-	return 0;
-}
-
-/* Copy unless something is there. */
-static int
-copy(struct esp *e, const char *from, const char *to, struct fy_error *err)
-{
-	fy_autofree char *data = NULL;
-	uint64_t left;
-	size_t len;
-
-	if (fy_guest_has(e->guest, to))
-		return 0;
-	if (fy_guest_read(e->guest, from, MAX_EFI, &data, &len, err) == -1 ||
-	    fy_guest_free_bytes(e->guest, "/", &left, err) == -1)
-		return -1;
-	if (len + 65536 > left)
-		return fy_error_set(err, FY_E_NOSPACE, 0,
-				    "the EFI system partition has no room for "
-				    "'%s'",
-				    to);
-	return fy_system_create(e->s->disks, e->guest, to, data, len, WHY, err);
-}
-
-static int
 copy_named(struct esp *e, const char *name, struct fy_error *err)
 {
 	fy_autofree char *from = path_of(e, e->vendor, name, err);
@@ -151,7 +109,9 @@ copy_named(struct esp *e, const char *name, struct fy_error *err)
 
 	if (from == NULL || to == NULL)
 		return -1;
-	return fy_guest_has(e->guest, from) ? copy(e, from, to, err) : 0;
+	return fy_guest_has(e->on.guest, from)
+		       ? fy_esp_copy(&e->on, from, to, err)
+		       : 0;
 }
 
 /* SUSE's names. */
@@ -163,7 +123,9 @@ copy_plain(struct esp *e, const char *name, struct fy_error *err)
 
 	if (from == NULL || to == NULL)
 		return -1;
-	return fy_guest_has(e->guest, from) ? copy(e, from, to, err) : 0;
+	return fy_guest_has(e->on.guest, from)
+		       ? fy_esp_copy(&e->on, from, to, err)
+		       : 0;
 }
 
 /* "BOOTX64.CSV": UTF-16, "shimx64.efi,debian,,comment". */
@@ -178,7 +140,7 @@ csv_is_usable(const struct esp *e, struct fy_error *err)
 
 	path = fy_format(err, "/%s/BOOT%s.CSV", e->vendor, e->suffix);
 	if (path == NULL ||
-	    fy_guest_read(e->guest, path, 65536, &csv, &len, NULL) == -1)
+	    fy_guest_read(e->on.guest, path, 65536, &csv, &len, NULL) == -1)
 		return false;
 	i = len >= 2 && fy_get_le16(csv) == 0xfeff ? 2 : 0;
 	for (; i + 1 < len && k + 1 < sizeof(name); i += 2) {
@@ -189,7 +151,7 @@ csv_is_usable(const struct esp *e, struct fy_error *err)
 	}
 	name[k] = '\0';
 	loader = fy_format(err, "/%s/%s", e->vendor, name);
-	return k > 0 && loader != NULL && fy_guest_has(e->guest, loader);
+	return k > 0 && loader != NULL && fy_guest_has(e->on.guest, loader);
 }
 
 static int
@@ -204,8 +166,8 @@ copy_companions(struct esp *e, struct fy_error *err)
 		return -1;
 	if (csv_is_usable(e, err))
 		return copy_named(e, "fb", err);
-	if (fy_guest_has(e->guest, fallback))
-		return fy_disks_warn(e->s->disks, err,
+	if (fy_guest_has(e->on.guest, fallback))
+		return fy_disks_warn(e->on.s->disks, err,
 				     "the EFI system partition has '%s', but "
 				     "no BOOT%s.CSV in '%s': firmware may not "
 				     "get further than that",
@@ -216,7 +178,7 @@ copy_companions(struct esp *e, struct fy_error *err)
 static int
 make_fallback(struct esp *e, struct fy_error *err)
 {
-	bool shim = false, same = false;
+	bool shim = false, ours = false;
 	fy_autofree char *loader = loader_in(e, e->vendor, &shim);
 	fy_autofree char *boot =
 		fy_format(err, "/EFI/BOOT/BOOT%s.EFI", e->suffix);
@@ -227,19 +189,9 @@ make_fallback(struct esp *e, struct fy_error *err)
 	for (p = strrchr(boot, '/'); *p != '\0'; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
-	if (fy_guest_has(e->guest, boot)) {
-		if (same_content(e, boot, loader, &same, err) == -1)
-			return -1;
-		if (!same)
-			return fy_disks_skip(
-				e->s->disks, e->disk, e->volume->path, boot,
-				"it is not this system's own loader; firmware "
-				"without boot variables starts it all the same",
-				err);
-	} else if (copy(e, loader, boot, err) == -1) {
+	if (fy_esp_fallback(&e->on, loader, boot, &ours, err) == -1)
 		return -1;
-	}
-	return shim ? copy_companions(e, err) : 0;
+	return shim && ours ? copy_companions(e, err) : 0;
 }
 
 /* The ESP that the system mounts, else its disk's, else any. */
@@ -271,48 +223,36 @@ choose(struct fy_system *s, unsigned *ret_disk,
 static int
 edit_esp(struct esp *e, struct fy_error *err)
 {
-	size_t n;
-
 	if (find_vendor(e, err) == -1)
 		return -1;
 	if (e->vendor == NULL)
 		return fy_disks_warn(
-			e->s->disks, err,
+			e->on.s->disks, err,
 			"no boot loader that is known was found on "
 			"the EFI system partition (disk %u, %s); it was "
 			"left alone",
-			e->disk, e->volume->path);
+			e->on.disk, e->on.volume->path);
 	if (make_fallback(e, err) == -1)
 		return -1;
-	if (fy_guest_mounts(e->guest, &n)[0].written &&
-	    fy_disks_wrote(e->s->disks, &fy_guest_fat, e->disk, e->volume,
-			   err) == -1)
-		return -1;
-	return fy_guest_commit(e->guest, err);
+	return fy_esp_commit(&e->on, err);
 }
 
 int
 fy_linux_esp(struct fy_system *s, struct fy_error *err)
 {
-	struct esp e = { .s = s };
-	struct fy_volume *slice = NULL;
+	const struct fy_disk_volume *v = NULL;
+	struct esp e = { 0 };
+	unsigned disk;
 	int r;
 
-	if (!choose(s, &e.disk, &e.volume))
+	if (!choose(s, &disk, &v))
 		return fy_disks_warn(s->disks, err,
 				     "the system boots by UEFI, but no EFI "
 				     "system partition is on the disks");
-	if (fy_disks_slice(s->disks, e.disk, e.volume, false, &slice, err))
-		return -1;
-	e.guest = fy_guest_new(err);
-	r = e.guest == NULL ? -1
-			    : fy_guest_mount(e.guest, "/", &fy_guest_fat, slice,
-					     s->disks->writable, e.disk,
-					     e.volume->path, err);
+	r = fy_esp_open(&e.on, s, disk, v, s->disks->writable, err);
 	if (r == 0)
 		r = edit_esp(&e, err);
-	fy_guest_free(e.guest);
-	fy_volume_close(slice);
+	fy_esp_close(&e.on);
 	free(e.vendor);
 	return r == -1 ? fy_error_prefix(err, "the EFI system partition") : 0;
 }
