@@ -9,6 +9,10 @@
  * Memory: 16 bytes for each changed cluster, at most three quarters full.  A
  * mutex makes each call whole, for the volume may be shown by FUSE's thread
  * while its owner still holds it.
+ *
+ * A write that failed is kept in mind: libraries above (libext2fs, libntfs-3g)
+ * pass over some of their own failed writes, and then what is here is not what
+ * they believe.
  */
 #include "common/overlay.h"
 
@@ -38,6 +42,7 @@ struct overlay {
 	size_t n_entries; /* a power of two */
 	uint32_t n_slots;
 	unsigned char *scratch; /* one cluster */
+	struct fy_error lost;	/* the first write that failed */
 };
 
 static void
@@ -175,16 +180,13 @@ copy_up(struct overlay *o, uint64_t cluster, bool whole, uint32_t *ret_slot,
 }
 
 static int
-overlay_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
-	       struct fy_error *err)
+write_clusters(struct overlay *o, const unsigned char *from, size_t len,
+	       uint64_t offset, struct fy_error *err)
 {
-	struct overlay *o = handle;
-	const unsigned char *from = buf;
 	uint64_t cluster;
 	uint32_t slot;
 	size_t n, at;
 
-	FY_LOCK_SCOPE(&o->lock);
 	while (len > 0) {
 		cluster = offset / o->cluster_bytes;
 		at = (size_t)(offset % o->cluster_bytes);
@@ -200,6 +202,21 @@ overlay_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
 		offset += n;
 	}
 	return 0;
+}
+
+static int
+overlay_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
+	       struct fy_error *err)
+{
+	struct overlay *o = handle;
+	struct fy_error e = { 0 };
+
+	FY_LOCK_SCOPE(&o->lock);
+	if (write_clusters(o, buf, len, offset, &e) == 0)
+		return 0;
+	if (o->lost.code == FY_E_NONE)
+		o->lost = e;
+	return fy_error_set(err, e.code, 0, "%s", e.msg);
 }
 
 static int
@@ -323,6 +340,10 @@ fy_overlay_changed(struct fy_volume *overlay, struct fy_extents *ret,
 		return fy_error_set(err, FY_E_USAGE, 0, "%s is no overlay",
 				    fy_volume_name(overlay));
 	FY_LOCK_SCOPE(&o->lock);
+	if (o->lost.code != FY_E_NONE)
+		return fy_error_set(err, o->lost.code, 0,
+				    "%s: a change was lost: %s",
+				    fy_volume_name(overlay), o->lost.msg);
 	list = sorted_clusters(o, err);
 	if (list == NULL)
 		return -1;

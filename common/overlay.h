@@ -20,7 +20,8 @@ int fy_overlay_new(struct fy_volume *base, uint32_t cluster_bytes,
 		   struct fy_error *err);
 
 /* Append the ranges (whole clusters, the last one cut at the volume's end)
- * that were written to and whose content differs from the base's. */
+ * that were written to and whose content differs from the base's.  Fails for
+ * good once a write has failed, whoever was told of that. */
 int fy_overlay_changed(struct fy_volume *overlay, struct fy_extents *ret,
 		       struct fy_error *err);
 

@@ -126,6 +126,7 @@ test_errors(void)
 {
 	fy_autovolume struct fy_volume *base = make_base();
 	fy_autovolume struct fy_volume *o = NULL;
+	fy_autoextents struct fy_extents *x = NULL;
 	struct fy_error e = { 0 };
 	char b = 0;
 
@@ -141,6 +142,12 @@ test_errors(void)
 	fail_reads = false;
 	CHECK(fy_volume_pread(o, seen, SIZE, 0, &err) == 0);
 	CHECK(memcmp(seen, original, SIZE) == 0);
+	/* Nor does what is done again later make up for it. */
+	CHECK(fy_volume_pwrite(o, &b, 1, 10, &err) == 0);
+	x = fy_extents_new(&err);
+	fy_error_clear(&e);
+	CHECK(x != NULL && fy_overlay_changed(o, x, &e) == -1 &&
+	      e.code == FY_E_IO);
 }
 
 static void
