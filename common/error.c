@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The error object: a code, an errno and a message in fixed storage.
+ * The error object: a code, an errno and a message in fixed storage.  Messages
+ * quote foreign names, so they are made printable here, for all who show them.
  */
 #include "common/error.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "common/printable.h"
 
 static const char *const names[FY_E_CODES] = {
 	[FY_E_NONE] = "none",
@@ -53,6 +56,7 @@ fy_error_set(struct fy_error *err, enum fy_error_code code, int sys_errno,
 		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s",
 			 strerror_r(sys_errno, text, sizeof(text)));
 	}
+	fy_make_printable(err->msg);
 	return -1;
 }
 
@@ -71,6 +75,7 @@ fy_error_prefix(struct fy_error *err, const char *fmt, ...)
 	va_end(ap);
 	used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", old);
+	fy_make_printable(err->msg);
 	return -1;
 }
 

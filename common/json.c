@@ -4,9 +4,12 @@
  */
 #include "common/json.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/file.h"
+#include "common/printable.h"
 
 json_t *
 fy_json_parse(const char *text, size_t len, const char *what,
@@ -34,6 +37,40 @@ fy_json_read_at(int dirfd, const char *path, size_t max, struct fy_error *err)
 	return fy_json_parse(text, len, path, err);
 }
 
+/* Takes 'text': what a terminal acts on is escaped, where the library does not
+ * (it only stands in strings, so the value stays the same). */
+static char *
+escape_controls(char *text, struct fy_error *err)
+{
+	size_t bad = 0, n;
+	unsigned code;
+	char *ret, *to;
+	const char *p;
+
+	for (p = text; *p != '\0'; p += n) {
+		n = fy_utf8_next(p, &code);
+		bad += code != '\n' && fy_is_control(code);
+	}
+	if (bad == 0)
+		return text;
+	ret = to = malloc(strlen(text) + 6 * bad + 1);
+	if (ret == NULL)
+		fy_error_nomem(err);
+	for (p = text; ret != NULL && *p != '\0'; p += n) {
+		n = fy_utf8_next(p, &code);
+		if (code != '\n' && fy_is_control(code)) {
+			to += snprintf(to, 7, "\\u%04X", code);
+		} else {
+			memcpy(to, p, n);
+			to += n;
+		}
+	}
+	if (ret != NULL)
+		*to = '\0';
+	free(text);
+	return ret;
+}
+
 char *
 fy_json_text(const json_t *j, int indent, struct fy_error *err)
 {
@@ -45,7 +82,34 @@ fy_json_text(const json_t *j, int indent, struct fy_error *err)
 	text = json_dumps(j, flags);
 	if (text == NULL)
 		fy_error_nomem(err);
-	return text;
+	return text == NULL ? NULL : escape_controls(text, err);
+}
+
+int
+fy_json_make_printable(json_t *j, struct fy_error *err)
+{
+	fy_autofree char *copy = NULL;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(j, i, item)
+	{
+		if (fy_json_make_printable(item, err) == -1)
+			return -1;
+	}
+	json_object_foreach(j, key, item)
+	{
+		if (fy_json_make_printable(item, err) == -1)
+			return -1;
+	}
+	if (!json_is_string(j))
+		return 0;
+	copy = strdup(json_string_value(j));
+	if (copy == NULL)
+		return fy_error_nomem(err);
+	fy_make_printable(copy);
+	return json_string_set(j, copy) == -1 ? fy_error_nomem(err) : 0;
 }
 
 int

@@ -24,8 +24,12 @@ json_t *fy_json_parse(const char *text, size_t len, const char *what,
 /* A file of at most 'max' bytes. */
 json_t *fy_json_read_at(int dirfd, const char *path, size_t max,
 			struct fy_error *err);
-/* Compact (indent 0) or indented text, malloc'd. */
+/* Compact (indent 0) or indented text, malloc'd; nothing in it makes a terminal
+ * act (that is escaped). */
 char *fy_json_text(const json_t *j, int indent, struct fy_error *err);
+/* All strings in 'j' (not its keys) as fy_make_printable has them, for those
+ * that are printed as they are. */
+int fy_json_make_printable(json_t *j, struct fy_error *err);
 /* Replaces the file (crash-safe), indented by 2, newline at the end. */
 int fy_json_write_at(int dirfd, const char *path, const json_t *j,
 		     struct fy_error *err);

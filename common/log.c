@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Messages for people: formatted here, shown by the program's sink.
+ * Messages for people: formatted here, made printable (they quote foreign
+ * names), shown by the program's sink.
  */
 #include "common/log.h"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/printable.h"
 
 struct fy_log {
 	enum fy_log_level most;
@@ -92,6 +94,7 @@ log_message(struct fy_log *log, enum fy_log_level level, const char *fmt,
 	if (log == NULL)
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
+	fy_make_printable(line);
 	{
 		FY_LOCK_SCOPE(&log->lock);
 		if (log->fd >= 0)

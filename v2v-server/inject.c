@@ -406,6 +406,8 @@ run_inject(const struct fy_server_options *o,
 		return -1;
 	if (o->json)
 		return print_json(report, err);
+	if (fy_json_make_printable(report, err) == -1)
+		return -1;
 	print_report(report, o->dry_run);
 	return 0;
 }
@@ -460,6 +462,8 @@ run_inspect(const struct fy_server_options *o,
 	    fy_inspect(images->volumes, images->n, &io, &systems, err) == -1)
 		return -1;
 	if (!o->json) {
+		if (fy_json_make_printable(systems, err) == -1)
+			return -1;
 		print_details(systems);
 		return 0;
 	}
