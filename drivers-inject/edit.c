@@ -13,7 +13,8 @@
 #include "common/file.h"
 #include "drivers-inject/system.h"
 
-#define PIECE (1024u * 1024)
+#define PIECE	    (1024u * 1024)
+#define MAX_CHANGES 4096u /* each is looked for among all; real guests: 100 */
 
 /* Make the directories above the last component, and open that directory. */
 static int
@@ -25,6 +26,11 @@ open_parent(int dirfd, char *path, const char **ret_last, struct fy_error *err)
 
 	while (at != -1 && (slash = strchr(path, '/')) != NULL) {
 		*slash = '\0';
+		/* Names of volumes are the guest's, too. */
+		if (strcmp(path, "..") == 0)
+			return fy_error_set(err, FY_E_FORMAT, 0,
+					    "a volume's name leads out of the "
+					    "job's directory");
 		if (mkdirat(at, path, 0700) == -1 && errno != EEXIST)
 			return fy_error_set(err, FY_E_IO, errno,
 					    "cannot create '%s'", path);
@@ -101,14 +107,20 @@ report_change(struct fy_disks *d, const struct fy_guest_mount *m,
 	      const char *path, const char *action, const char *why,
 	      const char *original, json_t *extra, struct fy_error *err)
 {
-	json_t *o = json_pack("{s:i,s:s,s:o,s:s,s:s,s:o}", "disk", (int)m->disk,
-			      "volume", m->name, "path", fy_json_foreign(path),
-			      "action", action, "why", why, "original",
-			      fy_json_foreign(original));
+	json_t *changes = json_object_get(d->report, "changes"), *o;
+
+	if (json_array_size(changes) == MAX_CHANGES)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "more than %u files would be changed",
+				    MAX_CHANGES);
+	o = json_pack("{s:i,s:s,s:o,s:s,s:s,s:o}", "disk", (int)m->disk,
+		      "volume", m->name, "path", fy_json_foreign(path),
+		      "action", action, "why", why, "original",
+		      fy_json_foreign(original));
 
 	if (o == NULL ||
 	    (extra != NULL && json_object_update(o, extra) == -1) ||
-	    json_array_append_new(json_object_get(d->report, "changes"), o))
+	    json_array_append_new(changes, o))
 		return fy_error_nomem(err);
 	fy_log_info(d->log, "%s '%s': %s", action, path, why);
 	return 0;

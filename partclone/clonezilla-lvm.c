@@ -23,13 +23,12 @@
 
 #define MAX_LINES 1024u
 #define MAX_LVS	  1024u
-#define NAME_MAX_ 127u
 #define PV_LIST	  "lvm_vg_dev.list"
 #define LV_LIST	  "lvm_logv.list"
 
 /* A line of PV_LIST. */
 struct line {
-	char vg[NAME_MAX_ + 1];
+	char vg[FY_LVM_NAME + 1];
 	char dev[64]; /* as in file names: "sda5" */
 	char id[FY_LVM_ID + 1];
 	bool met; /* in its group's metadata */
@@ -80,20 +79,6 @@ not_type(const struct reader *r, const char *type, const char *lv)
 }
 
 /* --- names --------------------------------------------------------------------- */
-
-/* As LVM allows them. */
-static bool
-is_name(const char *name)
-{
-	const char *p;
-
-	for (p = name; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && strchr("+_.-", *p) == NULL)
-			return false;
-	return p != name && p - name <= (ptrdiff_t)NAME_MAX_ &&
-	       name[0] != '-' && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
-}
 
 static bool
 copy_id(char ret[FY_LVM_ID + 1], const char *shown)
@@ -170,7 +155,8 @@ add_line(struct reader *r, char *text)
 	if (r->n_lines == MAX_LINES)
 		return not_read(r, "more PVs than are looked into", vg);
 	l = &r->lines[r->n_lines];
-	if (!is_name(vg) || dev == NULL || strncmp(dev, "/dev/", 5) != 0 ||
+	if (!fy_lvm_is_name(vg) || dev == NULL ||
+	    strncmp(dev, "/dev/", 5) != 0 ||
 	    strlen(dev + 5) >= sizeof(l->dev) || id == NULL ||
 	    !copy_id(l->id, id) || strtok_r(NULL, " \t\r", &save) != NULL)
 		return senseless(r, PV_LIST, "a line is not understood", vg);
@@ -379,7 +365,7 @@ name_lv(struct reader *r, struct fy_cz_lv *lv, const char *vg, const char *name)
 {
 	size_t i, n;
 
-	if (!is_name(name))
+	if (!fy_lvm_is_name(name))
 		return senseless(r, LV_LIST, "an LV has no proper name", vg);
 	snprintf(lv->lv, sizeof(lv->lv), "%s", name);
 	if (strlen(vg) + 1 + strlen(name) >= sizeof(lv->part.name))

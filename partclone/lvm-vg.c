@@ -8,6 +8,7 @@
  * is used whole, and a PV that such a segment names makes that of the whole
  * group, for how much of it is meant is not known.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,19 @@ bad(const struct parse *p, const char *what, const char *name)
 }
 
 /* --- names --------------------------------------------------------------------- */
+
+bool
+fy_lvm_is_name(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("+_.-", *p) == NULL)
+			return false;
+	return p != name && p - name <= (ptrdiff_t)FY_LVM_NAME &&
+	       name[0] != '-' && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
+}
 
 static uint32_t
 find_pv(const struct parse *p, const char *name)
@@ -564,6 +578,8 @@ name_lvs(struct parse *p, const struct fy_lvm_item *list)
 		return fy_error_nomem(p->err);
 	while (list != NULL && (i = fy_lvm_next(p->t, list, i)) != NULL)
 		if (i->type == FY_LVM_SECTION) {
+			if (!fy_lvm_is_name(i->name))
+				return bad(p, "the name", i->name);
 			p->by_name[vg->n_lvs] = vg->n_lvs;
 			vg->lvs[vg->n_lvs++].name = i->name;
 		}
@@ -612,6 +628,8 @@ parse_group(struct parse *p)
 
 	if (!fy_lvm_text_head(p->t, &g, &vg->id, &vg->seqno))
 		return bad(p, "there is no group", "");
+	if (!fy_lvm_is_name(g->name))
+		return bad(p, "the name", g->name);
 	vg->name = g->name;
 	format = fy_lvm_get_text(p->t, g, "format");
 	if (format != NULL && strcmp(format, "lvm2") != 0)

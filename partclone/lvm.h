@@ -134,6 +134,12 @@ struct fy_lvm_vg {
 	char whole[FY_LVM_NOTE]; /* why all its PVs are used whole; "" */
 };
 
+#define FY_LVM_NAME 127u /* characters of a name */
+
+/* Whether a group or an LV may be called so, as LVM allows it: such a name is
+ * one part of a path that leads nowhere else. */
+bool fy_lvm_is_name(const char *name);
+
 /*
  * What the text says ('t' is borrowed, for names).  What isn't known for sure
  * sets 'whole' of the LV or the group.  FY_E_FORMAT when it makes no sense.

@@ -161,7 +161,8 @@ fy_md_checksum_1(const unsigned char *sb, uint32_t devices)
 	return fold(sum);
 }
 
-/* "host:name" without the host; what isn't plain is replaced. */
+/* "host:name" without the host, as one part of a path; what isn't plain is
+ * replaced. */
 static void
 fill_name_1(const unsigned char *sb, struct fy_md_super *ret)
 {
@@ -173,8 +174,12 @@ fill_name_1(const unsigned char *sb, struct fy_md_super *ret)
 	from = strchr(text, ':');
 	from = from == NULL ? text : from + 1;
 	for (i = 0; from[i] != '\0'; i++)
-		ret->name[i] = from[i] > ' ' && from[i] < 0x7f ? from[i] : '?';
+		ret->name[i] = from[i] > ' ' && from[i] < 0x7f && from[i] != '/'
+				       ? from[i]
+				       : '?';
 	ret->name[i] = '\0';
+	if (strcmp(ret->name, ".") == 0 || strcmp(ret->name, "..") == 0)
+		ret->name[0] = '\0';
 }
 
 /* Nothing of md's own may lie in the data: 'at' and 'bytes' of it. */

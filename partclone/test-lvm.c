@@ -497,6 +497,19 @@ test_damage(void)
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		expect_whole(texts[i], "");
+	/* Names that would lead elsewhere as a part of a path. */
+	expect_whole_lvs(
+		LV("..", VISIBLE, SEGMENT(1, 0, 20, LINEAR("pv0", 10)), 1),
+		"the name of ..");
+	expect_whole_lvs(
+		LV("../../x", VISIBLE, SEGMENT(1, 0, 20, LINEAR("pv0", 10)), 1),
+		"the name");
+	expect_whole_lvs(
+		LV("-x", VISIBLE, SEGMENT(1, 0, 20, LINEAR("pv0", 10)), 1),
+		"the name");
+	memcpy(text, "..", 2);
+	expect_whole(text, "the name of ..");
+	memcpy(text, "vg", 2);
 	for (i = 1; i < len; i += 7) {
 		cut = strndup(text, i);
 		put_pv(&m, PV0, cut);

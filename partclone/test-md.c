@@ -110,6 +110,35 @@ test_versions(void)
 	}
 }
 
+/* A name is one part of a path. */
+static void
+test_names(void)
+{
+	static const char *const names[][2] = {
+		{ "..", "md/77777777-77777777" },
+		{ "host:.", "md/77777777-77777777" },
+		{ "../../../x", "md/..?..?..?x" },
+		{ "h:a\x1b\xffz", "md/a??z" },
+		{ "", "md/77777777-77777777" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct image m = image_new(DISK, 512);
+		struct super s = make_super(0, 4096, FY_MIB);
+		struct fy_disk_map *map;
+
+		memset(s.b + 32, 0, 32);
+		memcpy(s.b + 32, names[i][0], strlen(names[i][0]));
+		put_super(&m, 4096, &s);
+		map = map_of(&m);
+		CHECK(map->n_upper == 1 &&
+		      fy_streq(map->upper[0].path, names[i][1]));
+		fy_disk_map_free(map);
+		image_free(&m);
+	}
+}
+
 static void
 put_word(unsigned char *sb, unsigned n, uint32_t v, bool big)
 {
@@ -259,6 +288,7 @@ int
 main(void)
 {
 	test_versions();
+	test_names();
 	test_old();
 	test_doubts();
 	test_pair();
