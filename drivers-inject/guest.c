@@ -15,7 +15,7 @@
 #define MAX_PATH_BYTES 4096
 #define MAX_LINKS      40
 #define MAX_MOUNTS     32
-#define MAX_NAMES      65536
+#define MAX_NAMES      16384
 
 struct fy_guest {
 	struct fy_guest_mount mounts[MAX_MOUNTS];
@@ -474,7 +474,7 @@ fy_guest_names(struct fy_guest *g, const char *path, char ***ret, size_t *ret_n,
 	if (fy_guest_is_dir(g, path) &&
 	    fy_guest_list(g, path, add_name, &l, &e) == -1) {
 		fy_guest_names_free(l.names, l.n);
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_set(err, e.code, 0, "'%s': %s", path, e.msg);
 	}
 	fy_sort(l.names, l.n, sizeof(*l.names), compare_names);
 	*ret = l.names;

@@ -25,6 +25,7 @@
 #define CACHE_LINE  (64u * 1024)
 #define CACHE_LINES 128 /* 8 MiB a disk */
 #define PIECE	    (256u * 1024)
+#define UNPACK	    (16 * FY_GIB) /* of initramfs, of all kernels of a machine */
 
 static void
 release_disks(struct fy_disks *d)
@@ -62,6 +63,7 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 	d->options = o;
 	d->writable = writable;
 	d->log = o->log;
+	d->unpack = UNPACK;
 	d->cached = calloc(n + 1, sizeof(*d->cached));
 	d->work = calloc(n + 1, sizeof(*d->work));
 	d->maps = calloc(n + 1, sizeof(*d->maps));

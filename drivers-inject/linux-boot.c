@@ -86,21 +86,28 @@ new_kernel(struct fy_linux *l, const char *version, const char *image,
 	return 0;
 }
 
-/* '*ret' is the kernel of that version, made when it is new; NULL when there
- * are too many. */
+static int
+too_many(struct fy_error *err)
+{
+	return fy_error_set(err, FY_E_FORMAT, 0,
+			    "more than %u kernels; remove old ones before the "
+			    "conversion",
+			    MAX_KERNELS);
+}
+
+/* '*ret' is the kernel of that version, made when it is new. */
 static int
 get_kernel(struct fy_linux *l, const char *version, const char *image,
 	   struct fy_linux_kernel **ret, struct fy_error *err)
 {
 	size_t i;
 
-	*ret = NULL;
 	for (i = 0; i < l->n_kernels; i++)
 		if (strcmp(l->kernels[i].version, version) == 0 &&
 		    !l->kernels[i].unified)
 			break;
 	if (i == MAX_KERNELS)
-		return 0;
+		return too_many(err);
 	if (i == l->n_kernels && new_kernel(l, version, image, err) == -1)
 		return -1;
 	*ret = &l->kernels[i];
@@ -236,11 +243,8 @@ add_image(struct fy_system *s, const struct names *modules, const char *file,
 		version = by_package(s->guest, modules, name);
 	if (version == NULL)
 		version = name;
-	if (get_kernel(l, version, path, &k, err) == -1)
-		return -1;
-	if (k == NULL)
-		return 0;
-	if (add_usual(s->guest, k, version, err) == -1)
+	if (get_kernel(l, version, path, &k, err) == -1 ||
+	    add_usual(s->guest, k, version, err) == -1)
 		return -1;
 	return strcmp(version, name) == 0 ? 0
 					  : add_usual(s->guest, k, name, err);
@@ -258,15 +262,14 @@ add_beside_modules(struct fy_system *s, const struct names *modules,
 	for (i = 0; i < modules->n; i++) {
 		fy_autofree char *path = fy_format(
 			err, "/lib/modules/%s/vmlinuz", modules->items[i]);
-		struct fy_linux_kernel *k;
+		struct fy_linux_kernel *k = NULL;
 
 		if (path == NULL)
 			return -1;
 		if (!fy_guest_has(s->guest, path))
 			continue;
 		if (get_kernel(l, modules->items[i], NULL, &k, err) == -1 ||
-		    (k != NULL &&
-		     add_usual(s->guest, k, modules->items[i], err) == -1))
+		    add_usual(s->guest, k, modules->items[i], err) == -1)
 			return -1;
 	}
 	return 0;
@@ -386,7 +389,7 @@ add_entry(void *ctx, const char *path, struct fy_error *err)
 		k = &l->kernels[i];
 	else if (get_kernel(l, version, image, &k, err) == -1)
 		return -1;
-	if (k == NULL || initrd == NULL || k->initramfs.n > 1)
+	if (initrd == NULL || k->initramfs.n > 1)
 		return 0;
 	return add_initramfs(s->guest, k, initrd, err);
 }
@@ -400,8 +403,10 @@ add_unified(void *ctx, const char *path, struct fy_error *err)
 	struct fy_guest_stat st;
 
 	if (fy_guest_stat(s->guest, path, &st, NULL) == -1 ||
-	    st.type != FY_GUEST_FILE || l->n_kernels == MAX_KERNELS)
+	    st.type != FY_GUEST_FILE)
 		return 0;
+	if (l->n_kernels == MAX_KERNELS)
+		return too_many(err);
 	version = unified_version(s->guest, path, st.size);
 	if (version == NULL)
 		return 0;

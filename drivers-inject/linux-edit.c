@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LINES 100000u
+#define MAX_LINES   100000u
+#define MAX_UNKNOWN 100u /* names that are told of, of one text */
 
 struct editing {
 	const struct fy_edit_context *ctx;
@@ -51,6 +52,10 @@ word(const char *s, const char *end)
 static void
 unknown_name(struct editing *e, const char *name)
 {
+	if (e->unknown->n > MAX_UNKNOWN)
+		return;
+	if (e->unknown->n == MAX_UNKNOWN)
+		name = "(and others)";
 	if (fy_string_set_add(e->unknown, name, e->err) == -1)
 		e->failed = true;
 }

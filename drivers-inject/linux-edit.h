@@ -48,7 +48,7 @@ struct fy_edit_context {
 
 /*
  * '*ret' is the new text, malloc'd, or NULL when nothing changes.  Names whose
- * meaning is not known are added to 'unknown'.
+ * meaning is not known are added to 'unknown' (100, then "(and others)").
  */
 int fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 		 const char *text, size_t len, char **ret, size_t *ret_len,

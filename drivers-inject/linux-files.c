@@ -13,6 +13,7 @@
 
 #define MAX_CONFIG (8u * 1024 * 1024)
 #define MAX_BOOT   (32u * 1024 * 1024) /* all that holds kernel arguments */
+#define MAX_FILES  2048u	       /* of one rule, in one directory */
 
 struct rule {
 	struct fy_linux_place at;
@@ -110,7 +111,7 @@ each_in(struct fy_guest *g, const char *dir, const char *pattern,
 	fy_linux_each each, void *ctx, struct fy_error *err)
 {
 	char **names = NULL;
-	size_t n = 0, i;
+	size_t n = 0, found = 0, i;
 	int r;
 
 	if (strchr(pattern, '*') == NULL) {
@@ -124,6 +125,12 @@ each_in(struct fy_guest *g, const char *dir, const char *pattern,
 
 		if (fnmatch(pattern, names[i], 0) != 0 || is_backup(names[i]))
 			continue;
+		if (found++ == MAX_FILES) {
+			r = fy_error_set(err, FY_E_FORMAT, 0,
+					 "more than %u files '/%s/%s'",
+					 MAX_FILES, dir, pattern);
+			break;
+		}
 		path = fy_format(err, "/%s/%s", dir, names[i]);
 		r = path == NULL ? -1 : each(ctx, path, err);
 	}

@@ -26,6 +26,7 @@ struct fy_initramfs {
 	uint64_t last_plain_bytes;
 
 	uint64_t plain_bytes, stored_bytes, kept_bytes;
+	uint64_t *budget; /* while it is scanned */
 	int64_t n_stored;
 
 	struct fy_irnode *moddir; /* lib/modules/VERSION, or NULL */

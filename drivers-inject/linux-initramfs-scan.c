@@ -23,9 +23,9 @@
 #define PIECE_BYTES  65536
 #define KEEP_FILE    (64 * FY_KIB)
 #define KEEP_ALL     (16 * FY_MIB)
-#define STORED_BYTES (4 * FY_GIB)
+#define STORED_BYTES (2 * FY_GIB)
 #define STORED_FILES 30000
-#define PLAIN_BYTES  (16 * FY_GIB) /* of all segments: a bomb's bound */
+#define PLAIN_BYTES  (4 * FY_GIB) /* of all segments: a bomb's bound */
 
 static bool
 is_kept(const char *path)
@@ -164,6 +164,22 @@ add_entry(struct fy_initramfs *ir, struct fy_cpio_reader *r,
 	return add_file(ir, r, n, e->size, err);
 }
 
+/* Bodies are at most 4 GiB, so to look before each is enough. */
+static int
+check_plain(const struct fy_initramfs *ir, uint64_t bytes, struct fy_error *err)
+{
+	if (bytes > PLAIN_BYTES)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "the initramfs is too large: more than "
+				    "%llu GiB unpacked",
+				    (unsigned long long)(PLAIN_BYTES / FY_GIB));
+	if (ir->budget != NULL && bytes > *ir->budget)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "all initramfs together are too large "
+				    "unpacked");
+	return 0;
+}
+
 static int
 scan_archive(struct fy_initramfs *ir, struct fy_cpio_reader *r,
 	     struct fy_error *err)
@@ -180,11 +196,10 @@ scan_archive(struct fy_initramfs *ir, struct fy_cpio_reader *r,
 		if (next == FY_CPIO_TRAILER)
 			return 0;
 		if (fy_stop_check(ir->stop, err) == -1 ||
+		    check_plain(ir, ir->plain_bytes + r->offset + e->size,
+				err) == -1 ||
 		    add_entry(ir, r, e, err) == -1)
 			return -1;
-		if (ir->plain_bytes + r->offset > PLAIN_BYTES)
-			return fy_error_set(err, FY_E_FORMAT, 0,
-					    "the initramfs is too large");
 	}
 }
 
@@ -290,9 +305,9 @@ refuse_bootconfig(const struct fy_initramfs_input *input, struct fy_error *err)
 	return 0;
 }
 
-int
-fy_initramfs_scan(struct fy_initramfs *ir,
-		  const struct fy_initramfs_input *input, struct fy_error *err)
+static int
+scan_all(struct fy_initramfs *ir, const struct fy_initramfs_input *input,
+	 struct fy_error *err)
 {
 	bool lz4 = false;
 	uint64_t at = 0;
@@ -313,4 +328,18 @@ fy_initramfs_scan(struct fy_initramfs *ir,
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "the initramfs is empty");
 	return 0;
+}
+
+int
+fy_initramfs_scan(struct fy_initramfs *ir,
+		  const struct fy_initramfs_input *input, struct fy_error *err)
+{
+	int r;
+
+	ir->budget = input->budget;
+	r = scan_all(ir, input, err);
+	if (ir->budget != NULL)
+		*ir->budget -= fy_min_u64(*ir->budget, ir->plain_bytes);
+	ir->budget = NULL;
+	return r;
 }

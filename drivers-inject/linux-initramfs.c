@@ -32,6 +32,7 @@ fy_initramfs_input_of_buffer(const struct fy_initramfs_buffer *buffer,
 {
 	ret->ctx = (void *)(uintptr_t)buffer;
 	ret->size = buffer->len;
+	ret->budget = NULL;
 	ret->pread = buffer_pread;
 }
 
@@ -53,6 +54,7 @@ fy_initramfs_input_of_fd(const int *fd, struct fy_initramfs_input *ret,
 				    "cannot look at a file");
 	ret->ctx = (void *)(uintptr_t)fd;
 	ret->size = (uint64_t)st.st_size;
+	ret->budget = NULL;
 	ret->pread = fd_pread;
 	return 0;
 }

@@ -30,6 +30,9 @@
 struct fy_initramfs_input {
 	void *ctx;
 	uint64_t size;
+	/* The bytes that may be unpacked still, of all images that share it;
+	 * NULL: only the bound of each. */
+	uint64_t *budget;
 	int (*pread)(void *ctx, void *buf, size_t len, uint64_t offset,
 		     struct fy_error *err);
 };

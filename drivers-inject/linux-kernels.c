@@ -348,6 +348,7 @@ edit_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
 	FY_AUTO(initramfs) struct fy_initramfs *ir = NULL;
 	struct fy_initramfs_input input = { .ctx = k,
 					    .size = k->size,
+					    .budget = &k->s->disks->unpack,
 					    .pread = input_pread };
 	size_t i;
 
@@ -400,7 +401,9 @@ do_unified(struct kernel *k, struct fy_error *err)
 {
 	const struct fy_inject_options *o = k->s->disks->options;
 	FY_AUTO(initramfs) struct fy_initramfs *ir = NULL;
-	struct fy_initramfs_input input = { .ctx = k, .pread = input_pread };
+	struct fy_initramfs_input input = { .ctx = k,
+					    .budget = &k->s->disks->unpack,
+					    .pread = input_pread };
 	unsigned char head[FY_UKI_HEAD];
 	struct fy_guest_stat st;
 	struct fy_error e = { 0 };

@@ -4,7 +4,8 @@
  *
  * Depth first over the union of modules.dep and the files' own "depends=".
  * Softdeps are wishes: what can't be had of them is left out.  A cycle, which
- * depmod would refuse, ends at its first repetition.
+ * depmod would refuse, ends at its first repetition.  Wishes that fail late are
+ * read again for the next one who wishes them, so reads are counted.
  */
 #include <string.h>
 
@@ -12,8 +13,10 @@
 #include "common/file.h"
 #include "drivers-inject/modules-internal.h"
 
-#define LIST_MAX  400 /* modules; virtio with its DRM helpers are about 20 */
-#define DEPTH_MAX 40
+#define LIST_MAX       400 /* modules; virtio with its helpers are about 20 */
+#define LIST_BYTES_MAX (96 * FY_MIB)
+#define READS_MAX      (10 * LIST_MAX)
+#define DEPTH_MAX      40
 
 struct collect {
 	struct fy_modules *m;
@@ -21,7 +24,7 @@ struct collect {
 	void *have_ctx;
 	struct fy_module_list *list;
 	const char *busy[DEPTH_MAX];
-	unsigned depth;
+	unsigned depth, reads;
 };
 
 static int collect_one(struct collect *c, const char *name,
@@ -47,7 +50,18 @@ static int
 append(struct fy_module_list *l, struct fy_module *mod, struct fy_error *err)
 {
 	struct fy_module *grown;
+	uint64_t bytes = mod->len;
+	size_t i;
 
+	for (i = 0; i < l->count; i++)
+		bytes += l->items[i].len;
+	if (bytes > LIST_BYTES_MAX) {
+		fy_module_release(mod);
+		return fy_error_set(
+			err, FY_E_UNSUPPORTED, 0,
+			"more than %llu MiB of modules are wanted",
+			(unsigned long long)(LIST_BYTES_MAX / FY_MIB));
+	}
 	if (l->count >= LIST_MAX) {
 		fy_module_release(mod);
 		return fy_error_set(err, FY_E_FORMAT, 0,
@@ -166,6 +180,11 @@ collect_one(struct collect *c, const char *name, struct fy_error *err)
 	if (c->depth == DEPTH_MAX)
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "the dependencies of modules are too deep");
+	/* No FY_E_FORMAT, which would let wishes go on. */
+	if (c->reads++ == READS_MAX)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "the dependencies of modules don't come to "
+				    "an end");
 	if (fy_modules_read(c->m, name, &mod, err) == -1)
 		return -1;
 	c->busy[c->depth++] = name;

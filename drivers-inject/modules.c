@@ -23,9 +23,10 @@
 #define FILES_MAX  50000
 #define DIRS_MAX   20000
 #define DEPTH_MAX  24
-#define TEXT_MAX   (32 * FY_MIB)
-#define PACKED_MAX (128 * FY_MIB)
-#define PLAIN_MAX  (256 * FY_MIB)
+#define LINES_MAX  100000 /* of modules.dep and the like */
+#define TEXT_MAX   (8 * FY_MIB)
+#define PACKED_MAX (64 * FY_MIB)
+#define PLAIN_MAX  (64 * FY_MIB)
 
 struct index_entry {
 	char *name;
@@ -55,6 +56,11 @@ table_append(struct table *t, const char *name, struct fy_error *err)
 {
 	struct index_entry *e;
 
+	if (t->count == LINES_MAX) {
+		fy_error_set(err, FY_E_FORMAT, 0, "more than %d entries",
+			     LINES_MAX);
+		return NULL;
+	}
 	if (t->count == t->room) {
 		size_t room = t->room * 2 + 64;
 

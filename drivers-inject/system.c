@@ -16,7 +16,9 @@
 #include "common/file.h"
 #include "drivers-inject/linux-edit.h"
 
-#define ESP_TYPE "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+#define ESP_TYPE      "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+#define MAX_WARNINGS  2000u
+#define WARNING_BYTES 2000 /* of one; the rest is cut */
 
 const struct fy_family *const fy_families[] = { &fy_family_linux,
 						&fy_family_windows, NULL };
@@ -55,6 +57,7 @@ int
 fy_disks_warn(struct fy_disks *d, struct fy_error *err, const char *fmt, ...)
 {
 	fy_autofree char *s = NULL;
+	size_t told;
 	va_list ap;
 	int n;
 
@@ -65,6 +68,13 @@ fy_disks_warn(struct fy_disks *d, struct fy_error *err, const char *fmt, ...)
 		s = NULL;
 		return fy_error_nomem(err);
 	}
+	if (n > WARNING_BYTES)
+		memcpy(s + WARNING_BYTES, "...", 4);
+	told = d->n_warnings++;
+	if (told > MAX_WARNINGS)
+		return 0;
+	if (told == MAX_WARNINGS)
+		snprintf(s, strlen(s) + 1, "more warnings are left out");
 	fy_log_warn(d->log, "%s", s);
 	if (d->report == NULL)
 		return 0;

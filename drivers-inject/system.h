@@ -38,6 +38,8 @@ struct fy_disks {
 	struct fy_log *log;
 	struct fy_devices *devices;
 	json_t *report;
+	size_t n_warnings; /* those that were left out, too */
+	uint64_t unpack;   /* bytes of initramfs that may be unpacked still */
 	/* Filesystems that were written to, to be checked at the end. */
 	struct fy_written {
 		const struct fy_guest_driver *driver;

@@ -225,6 +225,37 @@ check_collect(void)
 	fake_dir_remove(path, fd);
 }
 
+/* Wishes that fail late, two of each two: they are not tried for ever. */
+static void
+check_endless(void)
+{
+	struct fy_module_list l = { 0 };
+	struct fy_error err = { 0 };
+	unsigned char elf[FAKE_MAX];
+	struct fy_modules *m;
+	char *path, name[64], soft[64];
+	int fd = fake_dir(&path), i;
+
+	put_guest(fd, false);
+	for (i = 0; i < 18; i++) {
+		snprintf(name, sizeof(name), "kernel/f%d.ko", i);
+		snprintf(soft, sizeof(soft), "g%d,nothing", i);
+		put_module(fd, name, soft);
+		snprintf(name, sizeof(name), "kernel/e%d.ko", i);
+		put_module(fd, name, soft);
+		snprintf(name, sizeof(name), BASE "kernel/g%d.ko", i);
+		snprintf(soft, sizeof(soft), "pre: f%d e%d", i + 1, i + 1);
+		put_file(fd, name, elf, fake_module(elf, "", soft));
+	}
+	m = open_at(fd, &err);
+	CHECK(m != NULL);
+	CHECK(fy_modules_collect(m, "g0", NULL, NULL, &l, &err) == -1 &&
+	      err.code == FY_E_UNSUPPORTED && l.count == 0);
+	fy_module_list_release(&l);
+	fy_modules_free(m);
+	fake_dir_remove(path, fd);
+}
+
 /* Compressed files are read plain; what isn't this kernel's is refused. */
 static void
 check_files(void)
@@ -341,6 +372,7 @@ main(void)
 	check_modinfo();
 	check_search();
 	check_collect();
+	check_endless();
 	check_files();
 	check_bounds();
 	check_versions();
