@@ -590,6 +590,21 @@ close_place(struct fy_ntfs_guest *n, const char *path, struct place *p, int r,
 	return r;
 }
 
+/*
+ * Close what was opened or made in a place.  Where the library fails to find
+ * the name in the directory's index it closes the directory as well, and does
+ * not say so; then it is rather lost than closed twice.
+ */
+static int
+close_in_place(struct fy_ntfs_guest *n, ntfs_inode *ni, struct place *p,
+	       const char *path, const char *what, int r, struct fy_error *err)
+{
+	if (ntfs_inode_close_in_dir(ni, p->dir) == 0)
+		return r;
+	p->dir = NULL;
+	return r == 0 ? fail(n, path, what, err) : -1;
+}
+
 /* The security id that Windows would give to what is made in 'dir'; 0 when the
  * volume has none, and everybody may do everything. */
 static le32
@@ -628,8 +643,7 @@ ntfs_guest_create(void *h, const char *path, const struct fy_guest_stat *st,
 		NInoFileNameSetDirty(ni);
 		r = write_data(n, ni, path, 0, data, len, err);
 	}
-	if (ntfs_inode_close_in_dir(ni, p.dir) != 0 && r == 0)
-		r = fail(n, path, "create", err);
+	r = close_in_place(n, ni, &p, path, "create", r, err);
 	if (r == 0)
 		ntfs_inode_update_times(p.dir, NTFS_UPDATE_MCTIME);
 	return close_place(n, path, &p, r, err);
@@ -679,8 +693,7 @@ ntfs_guest_rename(void *h, const char *path, const char *to,
 		return close_place(n, to, &p, -1, err);
 	if (ntfs_link(ni, p.dir, p.name, (u8)p.len) != 0)
 		r = fail(n, to, "rename to", err);
-	if (ntfs_inode_close_in_dir(ni, p.dir) != 0 && r == 0)
-		r = fail(n, to, "rename to", err);
+	r = close_in_place(n, ni, &p, to, "rename to", r, err);
 	r = close_place(n, to, &p, r, err);
 	if (r == -1 || open_place(n, path, &from, err) == -1)
 		return -1;
