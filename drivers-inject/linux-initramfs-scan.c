@@ -25,6 +25,7 @@
 #define KEEP_ALL     (16 * FY_MIB)
 #define STORED_BYTES (2 * FY_GIB)
 #define STORED_FILES 30000
+#define FILE_BYTES   (2 * FY_GIB)
 #define PLAIN_BYTES  (4 * FY_GIB) /* of all segments: a bomb's bound */
 
 static bool
@@ -270,11 +271,14 @@ static int
 skip_zeros(const struct fy_initramfs_input *input, uint64_t *at,
 	   struct fy_error *err)
 {
-	unsigned char piece[4096];
+	fy_autofree unsigned char *piece = malloc(PIECE_BYTES);
 	size_t n, i;
 
+	if (piece == NULL)
+		return fy_error_nomem(err);
+
 	while (*at < input->size) {
-		n = (size_t)fy_min_u64(sizeof(piece), input->size - *at);
+		n = (size_t)fy_min_u64(PIECE_BYTES, input->size - *at);
 		if (input->pread(input->ctx, piece, n, *at, err) == -1)
 			return -1;
 		for (i = 0; i < n && piece[i] == 0; i++)
@@ -312,6 +316,11 @@ scan_all(struct fy_initramfs *ir, const struct fy_initramfs_input *input,
 	bool lz4 = false;
 	uint64_t at = 0;
 
+	/* Holes cost nothing on a disk, but time here. */
+	if (input->size > FILE_BYTES)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "the initramfs is larger than %llu GiB",
+				    (unsigned long long)(FILE_BYTES / FY_GIB));
 	if (refuse_bootconfig(input, err) == -1)
 		return -1;
 	for (;;) {
