@@ -19,6 +19,7 @@
 
 /* clang-format off */ /* one a line */
 static const struct fy_fs_driver *const drivers[] = {
+	&fy_fs_apfs,
 	&fy_fs_btrfs,
 	&fy_fs_exfat,
 	&fy_fs_ext,

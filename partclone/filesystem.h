@@ -120,6 +120,7 @@ struct fy_fs_driver {
 int fy_fs_whole(struct fy_fs_result *ret, bool warn, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+extern const struct fy_fs_driver fy_fs_apfs;
 extern const struct fy_fs_driver fy_fs_btrfs;
 extern const struct fy_fs_driver fy_fs_exfat;
 extern const struct fy_fs_driver fy_fs_ext;
