@@ -33,14 +33,13 @@
 #define LEAST_BLOCK 4096u
 #define MOST_BLOCK  65536u
 #define SUPER_BYTES 1408u
-#define MAX_AREA                                                               \
-	65536u /* blocks with checkpoints: their superblocks and maps */
-#define MAX_SPACE (4u * 1024 * 1024) /* bytes of a space manager */
-#define VERSION_2 2u /* the one incompatible feature that is known */
-#define FUSION	  0x100u
-#define MAP_HEAD  40u
-#define MAP_ENTRY 40u
-#define MAP_LAST  1u
+#define MAX_AREA    16384u	       /* blocks of superblocks and maps */
+#define MAX_SPACE   (4u * 1024 * 1024) /* bytes of a space manager */
+#define VERSION_2   2u /* the one incompatible feature that is known */
+#define FUSION	    0x100u
+#define MAP_HEAD    40u
+#define MAP_ENTRY   40u
+#define MAP_LAST    1u
 
 struct container {
 	struct fy_apfs fs;
