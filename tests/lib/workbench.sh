@@ -3,7 +3,7 @@
 #
 # A small Debian system in QEMU that does things as root to a test's disks for
 # which this machine's kernel has no driver: LVM and device-mapper, md, and
-# filesystems like F2FS, JFS, NILFS2 or exFAT.  After common.sh.
+# filesystems like F2FS, JFS, NILFS2, APFS or exFAT.  After common.sh.
 #
 #     workbench_needs     skip unless it can be had; builds it the first time
 #     workbench [OPTIONS] SCRIPT|- DISK...
@@ -30,7 +30,7 @@
 workbench_needs() {
 	requires_root
 	requires qemu-system-x86_64 mmdebstrap mke2fs cpio flock xz zstd \
-		setpriv
+		setpriv gcc-12 make strip
 	WORKBENCH=$("$FY_TOP/tests/guests/make-workbench") ||
 		fail "the workbench was not built"
 	WORKBENCH_PID=

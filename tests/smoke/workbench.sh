@@ -23,7 +23,7 @@ workbench --out "$T/out" - "$T/mirror-a" "$T/mirror-b" "$T/volumes" \
 	>"$T/stdout" 2>"$T/stderr" <<'SCRIPT' || status=$?
 cut -d' ' -f1 /proc/uptime >"$OUT/uptime"
 for m in dm_thin_pool dm_snapshot dm_raid raid456 raid10 f2fs jfs reiserfs \
-	nilfs2 ufs minix exfat hfs hfsplus vfat xfs btrfs fuse; do
+	nilfs2 ufs minix exfat hfs hfsplus vfat xfs btrfs fuse apfs; do
 	modprobe -n "$m"
 done
 mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 \
