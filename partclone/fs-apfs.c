@@ -17,8 +17,8 @@
  * these no more is whole on the source itself.
  *
  * Used in any case: block 0, the areas of the checkpoints, the space manager's
- * own blocks, the boot loader's first block and the key bags.  What is encrypted
- * does not matter.  Format: Apple File System Reference.
+ * own blocks, the boot loader's first block, the key bags.  Encryption does not
+ * matter.  Format: Apple File System Reference.
  */
 #include "partclone/filesystem.h"
 

@@ -34,7 +34,7 @@ age /dev/vdb 1 20000000 200
 look plain /dev/vdb
 age /dev/vdc 2 15000000 100
 snapshot /dev/vdc first
-age /dev/vdc 3 15000000 100 2
+age /dev/vdc 3 15000000 100
 look snap /dev/vdc first
 dirty /dev/vdd 4
 pull-the-plug
