@@ -3,8 +3,8 @@
 #
 # In the workbench: APFS filled, aged, and looked at.  The module (0.3.0) has its
 # limits: of a container below 500 MB the internal pool runs full when it is
-# mounted again and again, and files that a snapshot has too can't be removed;
-# both end in a filesystem that is read-only.  What is found goes to
+# mounted again and again; files that a snapshot has too can't be removed; and
+# what is written after a snapshot leaves a count that apfsck calls bad.  What is found goes to
 # $OUT/NAME.tree: types, modes, links and digests of all files, and those of the
 # snapshots after a line with the name of each.
 

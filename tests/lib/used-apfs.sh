@@ -45,11 +45,18 @@ sound_apfs() {
 		{ cat "$T/fsck.log"; fail "$1 is damaged"; }
 }
 
-# copy_apfs NAME [OPTIONS]: its used blocks among 0xA5 are a sound $T/NAME.copy.
+# copy_apfs NAME [OPTIONS]: its used blocks among 0xA5 are $T/NAME.copy, which is
+# sound; with "bad", where the module left something bad, as bad as $T/NAME.
 copy_apfs() {
 	rm -f "$T/$1.copy"
 	$USEDMAP copy "$T/$1.json" "$T/$1" "$T/$1.copy"
-	sound_apfs "$T/$1.copy" "${2:--cuw}"
+	if [ "${2:-}" = bad ]; then
+		apfsck -cuw "$T/$1" >"$T/fsck.want" 2>&1 || :
+		apfsck -cuw "$T/$1.copy" >"$T/fsck.log" 2>&1 || :
+		cmp "$T/fsck.want" "$T/fsck.log" || fail "$1: apfsck differs"
+	else
+		sound_apfs "$T/$1.copy" "${2:--cuw}"
+	fi
 }
 
 # restored_apfs NAME: saved, and restored onto a device that is full of 0xA5.

@@ -30,11 +30,10 @@ jq -e '.used_bytes > 25000000 and .used_bytes < 30000000' \
 say "fill and age"
 workbench --out "$OUT" - "$T"/{plain,snap,cut} <<'SCRIPT' || fail "the first job"
 . /tests/lib/used-apfs-guest.sh
-age /dev/vdb 1 20000000 200
+age /dev/vdb 1 20000000 150
 look plain /dev/vdb
-age /dev/vdc 2 15000000 100
+age /dev/vdc 2 15000000 120
 snapshot /dev/vdc first
-age /dev/vdc 3 15000000 100
 look snap /dev/vdc first
 dirty /dev/vdd 4
 pull-the-plug
