@@ -125,7 +125,7 @@ for name in "${names[@]}" cut1 cut2; do
 	*) options=-cuw ;;
 	esac
 	[ $options = bad ] || sound_apfs "$T/$name" $options
-	map_apfs "$name"
+	map_apfs "$name" "${name%[12]}"
 	if [ "$name" = wide ]; then
 		# Too large to be filled with 0xA5.
 		"$UB" save --quiet --force "$T/$name" "$T/image"
@@ -133,7 +133,10 @@ for name in "${names[@]}" cut1 cut2; do
 		sound_apfs "$T/$name.copy"
 	else
 		copy_apfs "$name" "$options"
-		both_ways "$T/$name" partclone.apfs
+		case $name in
+		cut*) both_ways "$T/$name" "" ;;
+		*) both_ways "$T/$name" partclone.apfs ;;
+		esac
 	fi
 	if [ -c /dev/fuse ] && [ "$options" != -uw ]; then
 		same_by_fuse "$name"

@@ -21,15 +21,20 @@ make_apfs() {
 		{ cat "$T/log"; fail "mkapfs $name"; }
 }
 
-# map_apfs NAME: its map in $T/NAME.json against partclone's.  That reads block 0
-# as the bitmap of a last chunk (of 128 MiB) that is not whole and has none: in
-# such a one it is not believed.
+# map_apfs NAME [cut]: its map in $T/NAME.json against partclone's.  That reads
+# block 0 as the bitmap of a last chunk (of 128 MiB) that is not whole and has
+# none: in such a one it is not believed.  After a power cut (cut) it refuses.
 map_apfs() {
 	local image=$T/$1 size chunk=$((128 << 20))
 	"$UB" map --json "$image" >"$T/$1.json" || fail "$1: no map"
 	jq -e '.volumes[0] | .how == "map" and .filesystem == "apfs" and
 		.note == null' "$T/$1.json" >/dev/null ||
 		fail "$1 was not mapped: $(jq -c '.volumes[0]' "$T/$1.json")"
+	if [ "${2:-}" = cut ]; then
+		! theirs partclone.apfs -D -s "$image" -O "$T/domain" ||
+			fail "partclone.apfs takes $1: compare with it"
+		return
+	fi
 	theirs partclone.apfs -D -s "$image" -O "$T/domain" ||
 		fail "partclone.apfs does not take $1: $(cat "$T/theirs.out")"
 	size=$(od -An -tu8 -j 40 -N 8 "$image")
@@ -41,8 +46,12 @@ map_apfs() {
 
 # sound_apfs IMAGE [OPTIONS]: apfsck finds nothing.
 sound_apfs() {
-	apfsck "${2:--cuw}" "$1" >"$T/fsck.log" 2>&1 && [ ! -s "$T/fsck.log" ] ||
-		{ cat "$T/fsck.log"; fail "$1 is damaged"; }
+	local status=0
+	apfsck "${2:--cuw}" "$1" >"$T/fsck.log" 2>&1 || status=$?
+	if [ "$status" != 0 ] || [ -s "$T/fsck.log" ]; then
+		cat "$T/fsck.log"
+		fail "$1 is damaged ($status)"
+	fi
 }
 
 # copy_apfs NAME [OPTIONS]: its used blocks among 0xA5 are $T/NAME.copy, which is

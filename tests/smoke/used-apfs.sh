@@ -46,7 +46,7 @@ for name in plain snap; do
 	copy_apfs "$name"
 done
 # Block 0 is older than the newest checkpoint, and nothing is refused.
-map_apfs cut
+map_apfs cut cut
 [ "$(od -An -tu8 -j $(($(newest_super cut) * 4096 + 16)) -N 8 "$T/cut")" -gt \
 	"$(od -An -tu8 -j 16 -N 8 "$T/cut")" ] || fail "there was no power cut"
 sound_apfs "$T/cut" -uw
