@@ -43,6 +43,7 @@ struct child_setup {
 	int fds[3];
 	int listener;	  /* becomes 3; -1: none */
 	char *listen_pid; /* where LISTEN_PID's ten digits go */
+	int ruleset;	  /* Landlock's; -1: none */
 	int report;	  /* write end of the exec-error pipe */
 	pid_t parent;
 };
@@ -102,6 +103,10 @@ child_main(const struct child_setup *c)
 	for (i = 0; i < 3; i++)
 		if (dup2(kept[i], i) == -1)
 			child_fail(report);
+	if (c->ruleset != -1 &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	     syscall(SYS_landlock_restrict_self, c->ruleset, 0) == -1))
+		child_fail(report);
 	syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(c->path, (char *const *)(uintptr_t)c->argv, c->env);
 	child_fail(report);
@@ -164,13 +169,9 @@ make_environment(const char *const *more)
 }
 
 static int
-start(const char *const *argv, const char *const *more_env, const int fds[3],
-      int listener, char *listen_pid, pid_t *ret, struct fy_error *err)
+start(const char *const *argv, const char *const *more_env,
+      struct child_setup *c, pid_t *ret, struct fy_error *err)
 {
-	struct child_setup c = { .argv = argv,
-				 .parent = getpid(),
-				 .listener = listener,
-				 .listen_pid = listen_pid };
 	fy_autofree char **env = NULL;
 	int report[2], e = 0;
 	char path[1024];
@@ -186,13 +187,14 @@ start(const char *const *argv, const char *const *more_env, const int fds[3],
 		return fy_error_nomem(err);
 	if (pipe2(report, O_CLOEXEC) == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot make a pipe");
-	c.path = path;
-	c.env = env;
-	memcpy(c.fds, fds, sizeof(c.fds));
-	c.report = report[1];
+	c->argv = argv;
+	c->parent = getpid();
+	c->path = path;
+	c->env = env;
+	c->report = report[1];
 	pid = fork();
 	if (pid == 0)
-		child_main(&c);
+		child_main(c);
 	close(report[1]);
 	if (pid == -1) {
 		close(report[0]);
@@ -212,12 +214,12 @@ start(const char *const *argv, const char *const *more_env, const int fds[3],
 }
 
 static int
-start_long(const char *const *argv, const char *const *more_env, int in,
-	   int out, int errfd, int listener, char *listen_pid,
-	   struct fy_subprocess *ret, struct fy_error *err)
+start_long(const char *const *argv, const char *const *more_env,
+	   struct child_setup *c, struct fy_subprocess *ret,
+	   struct fy_error *err)
 {
 	fy_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[3] = { in, out, errfd };
+	int *fds = c->fds;
 
 	if (null == -1)
 		return fy_error_set(err, FY_E_IO, errno,
@@ -228,26 +230,36 @@ start_long(const char *const *argv, const char *const *more_env, int in,
 		fds[1] = null;
 	if (fds[2] == -1)
 		fds[2] = STDERR_FILENO;
-	return start(argv, more_env, fds, listener, listen_pid, &ret->pid, err);
+	return start(argv, more_env, c, &ret->pid, err);
 }
 
 int
 fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
 		    struct fy_subprocess *ret, struct fy_error *err)
 {
-	return start_long(argv, NULL, in, out, errfd, -1, NULL, ret, err);
+	struct child_setup c = { .fds = { in, out, errfd },
+				 .listener = -1,
+				 .ruleset = -1 };
+
+	return start_long(argv, NULL, &c, ret, err);
 }
 
 int
 fy_subprocess_start_listening(const char *const *argv, int listener, int errfd,
-			      struct fy_subprocess *ret, struct fy_error *err)
+			      int ruleset, struct fy_subprocess *ret,
+			      struct fy_error *err)
 {
 	/* The child writes its own number over the zeros. */
 	char listen_pid[] = "LISTEN_PID=0000000000";
 	const char *env[] = { "LISTEN_FDS=1", listen_pid, NULL };
 
-	return start_long(argv, env, -1, -1, errfd, listener,
-			  listen_pid + strlen("LISTEN_PID="), ret, err);
+	struct child_setup c = { .fds = { -1, -1, errfd },
+				 .listener = listener,
+				 .listen_pid =
+					 listen_pid + strlen("LISTEN_PID="),
+				 .ruleset = ruleset };
+
+	return start_long(argv, env, &c, ret, err);
 }
 
 static int
@@ -475,17 +487,18 @@ run_start(const char *const *argv, struct pump *p, pid_t *pid,
 	const struct fy_subprocess_options *o = p->options;
 	fy_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, errp[2] = { -1, -1 };
-	int fds[3], r = -1;
+	struct child_setup c = { .listener = -1, .ruleset = -1 };
+	int r = -1;
 
 	if (null == -1 || pipe2(errp, O_CLOEXEC) == -1 ||
 	    (o->stdin_data != NULL && pipe2(in, O_CLOEXEC) == -1) ||
 	    (o->capture_max > 0 && pipe2(out, O_CLOEXEC) == -1)) {
 		fy_error_set(err, FY_E_IO, errno, "cannot make a pipe");
 	} else {
-		fds[0] = in[0] != -1 ? in[0] : null;
-		fds[1] = out[1] != -1 ? out[1] : null;
-		fds[2] = errp[1];
-		r = start(argv, o->env, fds, -1, NULL, pid, err);
+		c.fds[0] = in[0] != -1 ? in[0] : null;
+		c.fds[1] = out[1] != -1 ? out[1] : null;
+		c.fds[2] = errp[1];
+		r = start(argv, o->env, &c, pid, err);
 	}
 	if (in[0] != -1)
 		close(in[0]);

@@ -53,9 +53,11 @@ struct fy_subprocess {
 int fy_subprocess_start(const char *const *argv, int in, int out, int errfd,
 			struct fy_subprocess *ret, struct fy_error *err);
 /* The same with socket activation (LISTEN_FDS, LISTEN_PID): the child gets the
- * listening socket (borrowed) as 3. */
+ * listening socket (borrowed) as 3.  'ruleset': of fy_confine_ruleset
+ * (borrowed), for the child alone; -1: none. */
 int fy_subprocess_start_listening(const char *const *argv, int listener,
-				  int errfd, struct fy_subprocess *ret,
+				  int errfd, int ruleset,
+				  struct fy_subprocess *ret,
 				  struct fy_error *err);
 /* Wait; a bad status is FY_E_CHILD. */
 int fy_subprocess_wait(struct fy_subprocess *p, struct fy_error *err);
