@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/confine.h"
 #include "common/file.h"
 #include "common/subprocess.h"
 #include "imaging/source.h"
@@ -259,6 +260,36 @@ connect_nbd(struct nbd_volume *n, int client, struct fy_error *err)
 	return 0;
 }
 
+/*
+ * What qemu-nbd may open: its own parts, the image, and what lies beside it,
+ * for that may be its backing file.  -1 where there is no Landlock.
+ */
+static int
+make_ruleset(const char *path, bool writable, int *ret, struct fy_error *err)
+{
+	fy_autofree struct fy_confine_rule *rules = NULL;
+	fy_autofree char *beside = fy_format(err, "%s", path);
+	size_t n = fy_confine_n_programs;
+
+	rules = reallocarray(NULL, n + 3, sizeof(*rules));
+	if (beside == NULL || rules == NULL)
+		return fy_error_nomem(err);
+	memcpy(rules, fy_confine_programs, n * sizeof(*rules));
+	*strrchr(beside, '/') = '\0';
+	/* A device's neighbours are no backing files; the root's are all. */
+	if (*beside != '\0' && strncmp(path, "/dev/", 5) != 0)
+		rules[n++] =
+			(struct fy_confine_rule){ beside, -1, FY_CONFINE_READ };
+	rules[n++] = (struct fy_confine_rule){ "/sys/dev/block", -1,
+					       FY_CONFINE_READ };
+	rules[n++] = (struct fy_confine_rule){
+		path, -1,
+		FY_CONFINE_READ | FY_CONFINE_DEVICE |
+			(writable ? FY_CONFINE_WRITE : 0)
+	};
+	return fy_confine_ruleset(rules, n, 0, ret, err);
+}
+
 /* Start qemu-nbd and connect; on failure its words are the message. */
 static int
 start(struct nbd_volume *n, const char *path, const char *format, bool writable,
@@ -268,14 +299,16 @@ start(struct nbd_volume *n, const char *path, const char *format, bool writable,
 		"qemu-nbd", "-f", format, path, writable ? NULL : "-r", NULL
 	};
 	fy_autofd int words = fy_file_temporary(NULL, err);
+	fy_autofd int ruleset = -1;
 	struct fy_error late = { 0 };
 	int listener = -1, client = -1, r;
 	char said[300];
 
-	if (words == -1 || make_sockets(&listener, &client, err) == -1)
+	if (words == -1 || make_ruleset(path, writable, &ruleset, err) == -1 ||
+	    make_sockets(&listener, &client, err) == -1)
 		return -1;
-	r = fy_subprocess_start_listening(argv, listener, words, &n->child,
-					  err);
+	r = fy_subprocess_start_listening(argv, listener, words, ruleset,
+					  &n->child, err);
 	/* Only the child's is left, so its end ends our connection. */
 	close(listener);
 	if (r == -1) {
