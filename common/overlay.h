@@ -44,6 +44,19 @@ const char *fy_exposed_path(const struct fy_exposed *e);
 int fy_volume_expose_in_tree(struct fy_volume *v, struct fy_exposed **ret,
 			     struct fy_error *err);
 int fy_exposed_detach(struct fy_exposed *e, struct fy_error *err);
+/* Serve no requests, so that no thread is there, and go on: between the two a
+ * process can confine itself. */
+void fy_exposed_pause(struct fy_exposed *e);
+int fy_exposed_resume(struct fy_exposed *e, struct fy_error *err);
 int fy_exposed_close(struct fy_exposed *e, struct fy_error *err);
+
+/*
+ * For a process that is about to confine itself and can't mount any more then:
+ * mount now, for all that fy_volume_expose shows from now on.  '*ret_root' (it
+ * stays ours) is the directory of these files, which the process must be
+ * allowed to read and write below.  No thread runs before the first of them.
+ * FY_E_UNSUPPORTED when FUSE can't be had.
+ */
+int fy_expose_prepare(int *ret_root, struct fy_error *err);
 
 #endif
