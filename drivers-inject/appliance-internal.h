@@ -56,6 +56,7 @@
 	X(set_backend)                                                         \
 	X(set_backend_setting)                                                 \
 	X(set_error_handler)                                                   \
+	X(set_tmpdir)                                                          \
 	X(shutdown)                                                            \
 	X(statvfs)                                                             \
 	X(sync)                                                                \
@@ -88,6 +89,11 @@ struct fy_appliance_found {
 	char *device; /* there */
 };
 
+struct fy_appliance_disk {
+	struct fy_volume *volume;
+	struct fy_disk_map *map; /* NULL before fy_appliance_look */
+};
+
 struct fy_appliance {
 	const struct fy_guestfs *f;
 	guestfs_h *g;
@@ -100,6 +106,7 @@ struct fy_appliance {
 	char **opened; /* LUKS: /dev/mapper/... */
 	size_t n_opened;
 	unsigned mounts; /* so many were made */
+	char *leaves;	 /* NULL, or the directory of its sockets */
 };
 
 /* What failed there, with our code.  Returns -1. */

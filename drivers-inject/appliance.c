@@ -13,10 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/overlay.h"
+
+#define MAX_FD 1024
 
 /* --- errors ---------------------------------------------------------------- */
 
@@ -80,6 +84,20 @@ fy_appliance_partition(unsigned disk, unsigned number, struct fy_error *err)
 	return fy_format(err, "/dev/sd%s%s", letters + at, part);
 }
 
+/* As partclone/table.c decides it, by no more than the signature: nothing is
+ * parsed before the process is confined. */
+static bool
+has_big_sectors(struct fy_volume *v)
+{
+	char at512[8] = "", at4096[8] = "";
+
+	return fy_volume_sector_bytes(v) == 4096 ||
+	       (fy_volume_pread(v, at512, 8, 512, NULL) == 0 &&
+		fy_volume_pread(v, at4096, 8, 4096, NULL) == 0 &&
+		memcmp(at512, "EFI PART", 8) != 0 &&
+		memcmp(at4096, "EFI PART", 8) == 0);
+}
+
 static int
 add_disk(struct fy_appliance *a, size_t i, struct fy_error *err)
 {
@@ -95,7 +113,7 @@ add_disk(struct fy_appliance *a, size_t i, struct fy_error *err)
 	    -1)
 		return fy_error_prefix(err, "libguestfs's appliance needs "
 					    "the disks as files");
-	if (a->disks[i].map->sector_bytes == 4096)
+	if (has_big_sectors(a->disks[i].volume))
 		o.bitmask |= GUESTFS_ADD_DRIVE_OPTS_BLOCKSIZE_BITMASK;
 	if (a->f->add_drive_opts_argv(a->g, fy_exposed_path(a->shown[i]), &o))
 		return fy_appliance_error(a, err, "disk %zu", i);
@@ -103,7 +121,7 @@ add_disk(struct fy_appliance *a, size_t i, struct fy_error *err)
 }
 
 static int
-launch(struct fy_appliance *a, struct fy_error *err)
+launch(struct fy_appliance *a, const char *tmpdir, struct fy_error *err)
 {
 	bool kvm = true;
 	size_t i;
@@ -116,6 +134,8 @@ launch(struct fy_appliance *a, struct fy_error *err)
 	/* libvirt's daemon could not open our files. */
 	if (a->f->set_backend(a->g, "direct") == -1)
 		return fy_appliance_error(a, err, "its backend");
+	if (tmpdir != NULL && a->f->set_tmpdir(a->g, tmpdir) == -1)
+		return fy_appliance_error(a, err, "'%s'", tmpdir);
 	if (getenv("LIBGUESTFS_BACKEND_SETTINGS") == NULL) {
 		kvm = fy_kvm_works();
 		if (!kvm && a->f->set_backend_setting(a->g, "force_tcg", "1"))
@@ -138,14 +158,44 @@ launch(struct fy_appliance *a, struct fy_error *err)
 	return 0;
 }
 
+/* libguestfs doesn't tell where its sockets are; the one to the appliance's
+ * daemon does. */
+static void
+find_sockets(struct fy_appliance *a)
+{
+	struct sockaddr_un sa;
+	char *slash;
+	int fd;
+
+	for (fd = 3; fd < MAX_FD && a->leaves == NULL; fd++) {
+		socklen_t len = sizeof(sa) - 1;
+
+		memset(&sa, 0, sizeof(sa));
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
+		    sa.sun_family != AF_UNIX ||
+		    strstr(sa.sun_path, "/libguestfs") == NULL)
+			continue;
+		slash = strrchr(sa.sun_path, '/');
+		*slash = '\0';
+		if (strstr(sa.sun_path, "/libguestfs") != NULL)
+			a->leaves = strdup(sa.sun_path);
+	}
+}
+
+bool
+fy_appliance_is_installed(struct fy_error *err)
+{
+	return fy_guestfs_load(err) != NULL;
+}
+
 int
-fy_appliance_start(const struct fy_appliance_disk *disks, size_t n,
-		   const struct fy_inject_key *keys, size_t n_keys,
-		   struct fy_log *log, struct fy_appliance **ret,
-		   struct fy_error *err)
+fy_appliance_launch(struct fy_volume *const *disks, size_t n,
+		    const char *tmpdir, struct fy_log *log,
+		    struct fy_appliance **ret, struct fy_error *err)
 {
 	const struct fy_guestfs *f = fy_guestfs_load(err);
 	struct fy_appliance *a;
+	size_t i;
 
 	if (f == NULL)
 		return -1;
@@ -161,16 +211,55 @@ fy_appliance_start(const struct fy_appliance_disk *disks, size_t n,
 		fy_error_nomem(err);
 		goto stop;
 	}
-	memcpy(a->disks, disks, n * sizeof(*disks));
-	if (launch(a, err) == -1 ||
-	    fy_appliance_find(a, keys, n_keys, err) == -1)
+	for (i = 0; i < n; i++)
+		a->disks[i].volume = disks[i];
+	if (launch(a, tmpdir, err) == -1)
 		goto stop;
+	find_sockets(a);
 	*ret = a;
 	return 0;
 
 stop:
 	fy_appliance_stop(a, NULL);
 	return -1;
+}
+
+int
+fy_appliance_look(struct fy_appliance *a, struct fy_disk_map *const *maps,
+		  const struct fy_inject_key *keys, size_t n_keys,
+		  struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		a->disks[i].map = maps[i];
+	return fy_appliance_find(a, keys, n_keys, err);
+}
+
+void
+fy_appliance_pause(struct fy_appliance *a)
+{
+	size_t i;
+
+	for (i = 0; a != NULL && i < a->n; i++)
+		fy_exposed_pause(a->shown[i]);
+}
+
+int
+fy_appliance_resume(struct fy_appliance *a, struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; a != NULL && i < a->n; i++)
+		if (fy_exposed_resume(a->shown[i], err) == -1)
+			return -1;
+	return 0;
+}
+
+const char *
+fy_appliance_leaves(const struct fy_appliance *a)
+{
+	return a == NULL ? NULL : a->leaves;
 }
 
 /* --- ending ---------------------------------------------------------------- */
@@ -231,6 +320,7 @@ fy_appliance_stop(struct fy_appliance *a, struct fy_error *err)
 	free(a->found);
 	free(a->opened);
 	free(a->shown);
+	free(a->leaves);
 	free(a->disks);
 	free(a);
 	return r;

@@ -22,22 +22,35 @@
  */
 struct fy_appliance;
 
-struct fy_appliance_disk {
-	struct fy_volume *volume; /* borrowed; writable */
-	struct fy_disk_map *map;  /* borrowed; rows are added to it */
-};
+/* Whether libguestfs can be loaded; FY_E_NOTFOUND says what to install. */
+bool fy_appliance_is_installed(struct fy_error *err);
 
 /*
- * Start it, which takes some seconds (with emulation: a minute), open the LUKS
- * volumes that a key is for, and add rows for what lies on volumes that were
- * not put together by ourselves ("luks/UUID", "md/127", "vg/lv").  'keys' are
- * borrowed.  FY_E_NOTFOUND when libguestfs isn't installed; the message says
- * what to install.
+ * Start it, which takes some seconds (with emulation: a minute).  The disks
+ * (borrowed, writable) are not looked at by this process.  'tmpdir': for what
+ * libguestfs writes down; NULL: its own choice.  FY_E_NOTFOUND when libguestfs
+ * isn't installed.
  */
-int fy_appliance_start(const struct fy_appliance_disk *disks, size_t n,
-		       const struct fy_inject_key *keys, size_t n_keys,
-		       struct fy_log *log, struct fy_appliance **ret,
-		       struct fy_error *err);
+int fy_appliance_launch(struct fy_volume *const *disks, size_t n,
+			const char *tmpdir, struct fy_log *log,
+			struct fy_appliance **ret, struct fy_error *err);
+
+/*
+ * Once: open the LUKS volumes that a key is for, and add rows to the disks' maps
+ * (borrowed) for what lies on volumes that were not put together by ourselves
+ * ("luks/UUID", "md/127", "vg/lv").
+ */
+int fy_appliance_look(struct fy_appliance *a, struct fy_disk_map *const *maps,
+		      const struct fy_inject_key *keys, size_t n_keys,
+		      struct fy_error *err);
+
+/* No thread serves its disks between the two.  NULL is fine. */
+void fy_appliance_pause(struct fy_appliance *a);
+int fy_appliance_resume(struct fy_appliance *a, struct fy_error *err);
+
+/* The directory of its sockets, which fy_appliance_stop can't remove in a
+ * confined process.  NULL: none. */
+const char *fy_appliance_leaves(const struct fy_appliance *a);
 
 /*
  * End it and free it, in every case.  All that it wrote is on the disks then;

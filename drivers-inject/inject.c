@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The injection as a whole: overlays above the disks, systems found and edited
- * there, filesystems checked; then the undo log, then the changed clusters go
- * to the disks.  Until the undo log is complete nothing is written to them.
+ * The injection as far as it reads the disks: overlays above them, systems
+ * found and edited there, filesystems checked; then the changed clusters go to
+ * a file.  What writes them to the disks is in apply.c.
  */
 #include "drivers-inject/inject.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +21,7 @@
 
 #define CLUSTER	    4096u
 #define CACHE_LINE  (64u * 1024)
-#define CACHE_LINES 128 /* 8 MiB a disk */
-#define PIECE	    (256u * 1024)
+#define CACHE_LINES 128		  /* 8 MiB a disk */
 #define UNPACK	    (16 * FY_GIB) /* of initramfs, of all kernels of a machine */
 
 static void
@@ -33,6 +30,7 @@ release_disks(struct fy_disks *d)
 	size_t i;
 
 	fy_appliance_stop(d->appliance, NULL);
+	fy_appliance_stop(d->launched, NULL);
 	fy_devices_free(d->devices);
 	fy_disk_set_free(d->set);
 	fy_disk_set_free(d->before);
@@ -82,7 +80,8 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 				   &d->work[i], err) == -1)
 			return -1;
 	}
-	if (fy_disk_set_open(d->work, n, &d->set, err) == -1)
+	if (fy_disks_confine(d, err) == -1 ||
+	    fy_disk_set_open(d->work, n, &d->set, err) == -1)
 		return -1;
 	for (i = 0; i < n; i++)
 		d->maps[i] = fy_disk_set_map(d->set, i);
@@ -293,7 +292,8 @@ visit_some(struct fy_disks *d, bool in_appliance, visit each, void *ctx,
 			    driver->in_appliance != in_appliance)
 				continue;
 			if (fy_stop_check(d->options->stop, err) == -1 ||
-			    each(d, (unsigned)i, v, ctx, err) == -1)
+			    each(d, (unsigned)i, v, ctx, err) == -1 ||
+			    fy_disks_check_reach(d, err) == -1)
 				return -1;
 		}
 	return 0;
@@ -321,7 +321,8 @@ edit_volume(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
 	FY_AUTO(system) struct fy_system *s = NULL;
 	struct found *found = ctx;
 
-	if (fy_system_open(d, disk, v, &s, err) == -1)
+	if (fy_system_open(d, disk, v, &s, err) == -1 ||
+	    fy_disks_check_reach(d, err) == -1)
 		return -1;
 	if (s == NULL)
 		return 0;
@@ -368,58 +369,10 @@ verify_one(struct fy_disks *d, const struct fy_written *w, struct fy_error *err)
 	return note == NULL ? 0 : fy_disks_warn(d, err, "%s", note);
 }
 
-/* --- to the disks --------------------------------------------------------- */
+/* --- what is changed -------------------------------------------------------- */
 
 static int
-apply_disk(struct fy_volume *from, struct fy_volume *to,
-	   const struct fy_extents *changed, const struct fy_inject_options *o,
-	   struct fy_error *err)
-{
-	fy_autofree unsigned char *buf = malloc(PIECE);
-	struct fy_extents_cursor c;
-	struct fy_extent x;
-	size_t n;
-	int r;
-
-	if (buf == NULL)
-		return fy_error_nomem(err);
-	fy_extents_cursor_init(&c, changed);
-	while ((r = fy_extents_next(&c, &x, err)) == 1) {
-		while (x.length > 0) {
-			n = (size_t)fy_min_u64(x.length, PIECE);
-			if (fy_volume_pread(from, buf, n, x.offset, err) ||
-			    fy_volume_pwrite(to, buf, n, x.offset, err))
-				return -1;
-			x.offset += n;
-			x.length -= n;
-			fy_progress_add(o->progress, n, 0);
-		}
-	}
-	return r == -1 ? -1 : fy_volume_flush(to, err);
-}
-
-static int
-apply(struct fy_disks *d, struct fy_extents **changed, struct fy_error *err)
-{
-	const struct fy_inject_options *o = d->options;
-	uint64_t total = 0;
-	size_t i;
-
-	for (i = 0; i < d->n; i++)
-		total += fy_extents_bytes(changed[i]);
-	fy_progress_phase(o->progress, "inject", total);
-	if (fy_undo_write(d->base, changed, d->n, o->job_dirfd, o->stop, err))
-		return -1;
-	for (i = 0; i < d->n; i++)
-		if (apply_disk(d->work[i], d->base[i], changed[i], o, err))
-			return fy_error_prefix(err,
-					       "writing the changes (undo.log "
-					       "has the old content)");
-	return 0;
-}
-
-static int
-collect_and_apply(struct fy_disks *d, struct fy_error *err)
+write_changes(struct fy_disks *d, int fd, struct fy_error *err)
 {
 	fy_autofree struct fy_extents **changed = NULL;
 	size_t i;
@@ -435,36 +388,15 @@ collect_and_apply(struct fy_disks *d, struct fy_error *err)
 			r = -1;
 	}
 	if (r == 0)
-		r = apply(d, changed, err);
+		r = fy_changes_write(d->work, changed, d->n, fd,
+				     d->options->stop, err);
 	for (i = 0; i < d->n; i++)
 		fy_extents_free(changed[i]);
 	return r;
 }
 
 static int
-check_options(struct fy_volume *const *disks, size_t n,
-	      const struct fy_inject_options *o, struct fy_error *err)
-{
-	size_t i;
-
-	if (n == 0 || n > 64)
-		return fy_error_set(err, FY_E_USAGE, 0,
-				    "1 to 64 disks can be injected");
-	if (o->dry_run)
-		return 0;
-	if (o->job_dirfd < 0)
-		return fy_error_set(err, FY_E_USAGE, 0,
-				    "no directory for the undo log");
-	for (i = 0; i < n; i++)
-		if (!fy_volume_is_writable(disks[i]))
-			return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-					    "%s is open for reading only",
-					    fy_volume_name(disks[i]));
-	return 0;
-}
-
-static int
-run(struct fy_disks *d, struct fy_error *err)
+run(struct fy_disks *d, int changes_fd, struct fy_error *err)
 {
 	const struct fy_inject_options *o = d->options;
 	size_t i;
@@ -478,29 +410,29 @@ run(struct fy_disks *d, struct fy_error *err)
 	if (fy_appliance_stop(fy_steal_ptr(&d->appliance), err) == -1 ||
 	    fy_stop_check(o->stop, err) == -1)
 		return -1;
-	return o->dry_run ? 0 : collect_and_apply(d, err);
+	return o->dry_run ? 0 : write_changes(d, changes_fd, err);
 }
 
 int
-fy_inject(struct fy_volume *const *disks, size_t n_disks,
-	  const struct fy_inject_options *options, json_t **ret_report,
-	  struct fy_error *err)
+fy_inject_edit(struct fy_volume *const *disks, size_t n_disks,
+	       const struct fy_inject_options *options, int changes_fd,
+	       json_t **ret_report, struct fy_error *err)
 {
 	struct fy_disks d = { 0 };
 	FY_AUTO(disks) struct fy_disks *owner = &d;
 
-	if (check_options(disks, n_disks, options, err) == -1)
-		return -1;
-	fy_progress_phase(options->progress, "inject", 0);
+	if (n_disks == 0 || n_disks > 64)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "1 to 64 disks can be injected");
+	if (!options->dry_run && options->job_dirfd < 0)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "no directory for the undo log");
 	d.report = json_pack("{s:[],s:[],s:[],s:[]}", "systems", "changes",
 			     "warnings", "skipped");
 	if (d.report == NULL)
 		return fy_error_nomem(err);
-	if (!options->dry_run &&
-	    fy_dir_remove_all_at(options->job_dirfd, "originals", err) == -1)
-		return -1;
 	if (init_disks(&d, disks, n_disks, options, true, err) == -1 ||
-	    run(&d, err) == -1)
+	    run(&d, changes_fd, err) == -1)
 		return fy_error_prefix(err, "injection");
 	*ret_report = json_incref(owner->report);
 	return 0;
@@ -516,6 +448,8 @@ describe_volume(struct fy_disks *d, unsigned disk,
 
 	/* What can't be read is no system here. */
 	if (fy_system_open(d, disk, v, &s, &e) == -1) {
+		if (fy_disks_check_reach(d, err) == -1)
+			return -1;
 		fy_log_warn(d->log, "disk %u, %s: %s", disk, v->path, e.msg);
 		return 0;
 	}

@@ -17,11 +17,13 @@
 /*
  * Make the systems on a machine's disks boot on virtual hardware.
  *
- * All edits are made on an overlay of each disk; when everything succeeded,
- * the old content of every changed cluster goes to the undo log, which is
- * fsynced, and only then are the clusters written to the disks.  So a failure
- * or a dry run leaves the disks as they were, and a cut in the last step is
- * undone by fy_undo_apply and repeated.
+ * All edits are made on an overlay of each disk, and what is changed there is
+ * written to a file (fy_inject_edit): that reads the disks, needs no right to
+ * write to them, and may be a confined process's work.  Then the old content of
+ * every changed cluster goes to the undo log, which is fsynced, and only then
+ * are the clusters written to the disks (fy_inject_apply): that parses nothing
+ * of the disks.  So a failure or a dry run leaves the disks as they were, and a
+ * cut in the last step is undone by fy_undo_apply and repeated.
  */
 struct fy_inject_nic { /* --nic NAME=MAC */
 	const char *name, *mac;
@@ -30,6 +32,13 @@ struct fy_inject_nic { /* --nic NAME=MAC */
 struct fy_inject_key {	  /* --luks-key [UUID=]FILE */
 	const char *uuid; /* of the LUKS header; NULL: any */
 	const char *secret;
+};
+
+/* When libguestfs's appliance is started.  A confined process can't. */
+enum fy_inject_appliance {
+	FY_APPLIANCE_LATE,  /* when it is needed */
+	FY_APPLIANCE_NEVER, /* that it is needed ends the work */
+	FY_APPLIANCE_FIRST, /* before anything is read */
 };
 
 struct fy_inject_options {
@@ -50,15 +59,35 @@ struct fy_inject_options {
 	struct fy_log *log;
 	struct fy_progress *progress;
 	const struct fy_stop *stop;
+	enum fy_inject_appliance appliance;
+	/* With FY_APPLIANCE_NEVER: set when the call failed for want of it. */
+	bool *ret_needs_appliance;
+	/* Called when all is open and started, before the first byte of a disk
+	 * is looked at: to confine the process, which may have no threads then.
+	 * 'leaves': a directory of libguestfs that a confined process can't
+	 * remove, or NULL.  NULL: nothing to do. */
+	int (*confine)(void *ctx, const char *leaves, struct fy_error *err);
+	void *confine_ctx;
 };
 
 /*
- * 'disks' (borrowed, writable unless dry_run) in the order of the definition.
- * '*ret_report': {"systems":[...],"changes":[{"disk","volume","path","action":
- * "modified|added|removed","why","original"}],"warnings":[...],
- * "skipped":[...],"firmware":"bios|uefi"}.  No system found is not an error
- * but a warning in the report.
+ * 'disks' (borrowed) in the order of the definition.  'changes_fd': an empty
+ * file, or -1 with dry_run.  '*ret_report': {"systems":[...],"changes":[{"disk",
+ * "volume","path","action":"modified|added|removed","why","original"}],
+ * "warnings":[...],"skipped":[...],"firmware":"bios|uefi"}.  No system found is
+ * not an error but a warning in the report.
  */
+int fy_inject_edit(struct fy_volume *const *disks, size_t n_disks,
+		   const struct fy_inject_options *options, int changes_fd,
+		   json_t **ret_report, struct fy_error *err);
+
+/* 'disks' (borrowed, writable): of 'options' count job_dirfd, progress and
+ * stop.  FY_E_CORRUPT when the changes are not whole: nothing is written. */
+int fy_inject_apply(struct fy_volume *const *disks, size_t n_disks,
+		    const struct fy_inject_options *options, int changes_fd,
+		    struct fy_error *err);
+
+/* Both, in this process; an earlier "originals/" is removed first. */
 int fy_inject(struct fy_volume *const *disks, size_t n_disks,
 	      const struct fy_inject_options *options, json_t **ret_report,
 	      struct fy_error *err);
@@ -78,7 +107,7 @@ int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
  * for a Linux system "distribution","package_format","kernel_images":
  * [{"version","image","initramfs":[...],"modules","unified"}],
  * "separate":["/boot",...],"selinux","refused".  Of the options keys, tmpdir,
- * log and stop count.
+ * log, stop, and what is about the appliance and confining count.
  */
 int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
 	       const struct fy_inject_options *options, json_t **ret,

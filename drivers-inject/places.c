@@ -56,20 +56,62 @@ fy_disks_driver(const struct fy_disks *d, const struct fy_disk_volume *v)
 /* --- the appliance --------------------------------------------------------- */
 
 static int
+launch(struct fy_disks *d, struct fy_error *err)
+{
+	return fy_appliance_launch(d->work, d->n, d->options->tmpdir, d->log,
+				   &d->launched, err);
+}
+
+int
+fy_disks_confine(struct fy_disks *d, struct fy_error *err)
+{
+	const struct fy_inject_options *o = d->options;
+
+	if (o->appliance == FY_APPLIANCE_FIRST &&
+	    launch(d, &d->no_appliance) == -1)
+		fy_log_debug(d->log, "%s", d->no_appliance.msg);
+	if (o->confine == NULL)
+		return 0;
+	fy_appliance_pause(d->launched);
+	if (o->confine(o->confine_ctx, fy_appliance_leaves(d->launched), err) ==
+	    -1)
+		return -1;
+	return fy_appliance_resume(d->launched, err);
+}
+
+int
+fy_disks_check_reach(const struct fy_disks *d, struct fy_error *err)
+{
+	const bool *needs = d->options->ret_needs_appliance;
+
+	if (needs == NULL || !*needs)
+		return 0;
+	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+			    "it needs libguestfs's appliance");
+}
+
+static int
 start(struct fy_disks *d, struct fy_error *err)
 {
-	fy_autofree struct fy_appliance_disk *disks =
-		calloc(d->n + 1, sizeof(*disks));
-	size_t i;
+	struct fy_appliance *a;
 
-	if (disks == NULL)
-		return fy_error_nomem(err);
-	for (i = 0; i < d->n; i++)
-		disks[i] = (struct fy_appliance_disk){ .volume = d->work[i],
-						       .map = d->maps[i] };
-	return fy_appliance_start(disks, d->n, d->options->keys,
-				  d->options->n_keys, d->log, &d->appliance,
-				  err);
+	if (d->options->appliance == FY_APPLIANCE_NEVER) {
+		if (!fy_appliance_is_installed(err))
+			return -1;
+		*d->options->ret_needs_appliance = true;
+		return fy_error_set(err, FY_E_CANCELLED, 0,
+				    "it needs libguestfs's appliance");
+	}
+	if (d->launched == NULL && launch(d, err) == -1)
+		return -1;
+	a = fy_steal_ptr(&d->launched);
+	if (fy_appliance_look(a, d->maps, d->options->keys, d->options->n_keys,
+			      err) == -1) {
+		fy_appliance_stop(a, NULL);
+		return -1;
+	}
+	d->appliance = a;
+	return 0;
 }
 
 /* Once; that it can't be had is no failure of what does not need it. */

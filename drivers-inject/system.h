@@ -27,8 +27,9 @@ struct fy_disks {
 	struct fy_disk_set *set, *before;
 	struct fy_disk_map **maps; /* of 'set' */
 	size_t n;
-	/* libguestfs's, once it is needed; or why there is none. */
-	struct fy_appliance *appliance;
+	/* libguestfs's, once it is needed; before that, when it had to be
+	 * started early; or why there is none. */
+	struct fy_appliance *appliance, *launched;
 	struct fy_error no_appliance;
 	/* What systems mount: a root is hardly there. */
 	const struct fy_disk_volume **claimed;
@@ -104,6 +105,14 @@ bool fy_disks_has_key(const struct fy_disks *d, const struct fy_disk_volume *v);
  * without it; where that fails, what is left alone is told.
  */
 int fy_disks_reach_all(struct fy_disks *d, struct fy_error *err);
+
+/* All is open, and the appliance started if that is to come first: have the
+ * process confined. */
+int fy_disks_confine(struct fy_disks *d, struct fy_error *err);
+
+/* FY_E_UNSUPPORTED when the appliance was needed and may not be started: it has
+ * to be begun anew with one. */
+int fy_disks_check_reach(const struct fy_disks *d, struct fy_error *err);
 
 struct fy_family;
 

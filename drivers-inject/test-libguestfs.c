@@ -290,7 +290,7 @@ test_verbs(void)
 	fy_autovolume struct fy_volume *o = NULL;
 	fy_autovolume struct fy_volume *place = NULL;
 	FY_AUTO(disk_set) struct fy_disk_set *set = NULL;
-	struct fy_appliance_disk d;
+	struct fy_disk_map *map;
 	struct fy_appliance *a = NULL;
 	struct fy_error e = { 0 };
 	fy_autofree char *is = NULL;
@@ -304,11 +304,14 @@ test_verbs(void)
 	CHECK_OK(fy_volume_open_path(image, 0, 0, &v, &err), &err);
 	CHECK_OK(fy_overlay_new(v, 4096, NULL, &o, &err), &err);
 	CHECK_OK(fy_disk_set_open(&o, 1, &set, &err), &err);
-	d = (struct fy_appliance_disk){ o, fy_disk_set_map(set, 0) };
+	map = fy_disk_set_map(set, 0);
 	n_mounts = 0;
-	CHECK_OK(fy_appliance_start(&d, 1, NULL, 0, NULL, &a, &err), &err);
-	CHECK_OK(fy_appliance_place(a, 0, fy_disk_map_row(d.map, 0), NULL,
-				    &place, &err),
+	CHECK_OK(fy_appliance_launch(&o, 1, NULL, NULL, &a, &err), &err);
+	CHECK_OK(fy_appliance_look(a, &map, NULL, 0, &err), &err);
+	fy_appliance_pause(a);
+	CHECK_OK(fy_appliance_resume(a, &err), &err);
+	CHECK_OK(fy_appliance_place(a, 0, fy_disk_map_row(map, 0), NULL, &place,
+				    &err),
 		 &err);
 	g = fy_guest_new(&err);
 	CHECK_OK(fy_guest_mount(g, "/", &fy_guest_libguestfs, place, true, 0,

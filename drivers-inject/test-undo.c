@@ -129,6 +129,63 @@ test_damage(struct fy_volume *const *v, int dir, char *log, size_t len)
 	}
 }
 
+/* What to change, from a process that is not trusted: as it was meant, and cut
+ * or damaged, which writes nothing. */
+static void
+test_changes(struct fy_volume *const *v, struct fy_extents *const *x)
+{
+	fy_autofd int fd = fy_file_temporary(NULL, &err);
+	struct fy_volume *to[2] = { NULL, NULL };
+	struct fy_extents *is[2] = { NULL, NULL };
+	struct fy_error e = { 0 };
+	off_t len, at;
+	char byte;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		to[i] = fy_volume_new(&mem_ops, changed_to[i], "mem", SIZE, 512,
+				      &err);
+		is[i] = fy_extents_new(&err);
+	}
+	memcpy(disks_now, original, sizeof(original));
+	CHECK_OK(fy_changes_write(to, x, 2, fd, NULL, &err), &err);
+	CHECK_OK(fy_changes_read(v, 2, fd, is, &err), &err);
+	for (i = 0; i < 2; i++)
+		CHECK(fy_extents_bytes(is[i]) == fy_extents_bytes(x[i]) &&
+		      fy_extents_count(is[i]) == fy_extents_count(x[i]) &&
+		      fy_extents_end(is[i]) == fy_extents_end(x[i]));
+	writes = 0;
+	CHECK_OK(fy_changes_apply(v, 2, fd, NULL, &err), &err);
+	CHECK(writes > 0 &&
+	      memcmp(disks_now, changed_to, sizeof(changed_to)) == 0);
+	len = lseek(fd, 0, SEEK_END);
+	for (at = 0; at < len; at += at < 200 || len - at < 80 ? 1 : 991) {
+		CHECK(pread(fd, &byte, 1, at) == 1);
+		byte ^= 0x10;
+		CHECK(pwrite(fd, &byte, 1, at) == 1);
+		fy_error_clear(&e);
+		CHECK(fy_changes_read(v, 2, fd, is, &e) == -1);
+		byte ^= 0x10;
+		CHECK(pwrite(fd, &byte, 1, at) == 1);
+	}
+	writes = 0;
+	fy_error_clear(&e);
+	CHECK(fy_changes_read(v, 1, fd, is, &e) == -1);
+	CHECK(ftruncate(fd, len - 1) == 0);
+	fy_error_clear(&e);
+	CHECK(fy_changes_read(v, 2, fd, is, &e) == -1 &&
+	      e.code == FY_E_CORRUPT);
+	CHECK(ftruncate(fd, 0) == 0);
+	fy_error_clear(&e);
+	CHECK(fy_changes_read(v, 2, fd, is, &e) == -1 &&
+	      e.code == FY_E_CORRUPT);
+	CHECK(writes == 0);
+	for (i = 0; i < 2; i++) {
+		fy_volume_close(to[i]);
+		fy_extents_free(is[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -173,6 +230,7 @@ main(void)
 	CHECK(fy_undo_apply(v, 1, dir, &e) == -1 && e.code == FY_E_USAGE);
 	CHECK_OK(fy_undo_apply(v, 2, dir, &err), &err);
 	CHECK(memcmp(disks_now, original, sizeof(original)) == 0);
+	test_changes(v, x);
 	for (i = 0; i < 2; i++) {
 		fy_volume_close(v[i]);
 		fy_extents_free(x[i]);

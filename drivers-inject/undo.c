@@ -34,6 +34,7 @@
 #define FLAG_ZERO     1u
 
 struct log {
+	const char *name;
 	int fd;
 	uint64_t length; /* written or read so far */
 	uint64_t count;
@@ -57,7 +58,7 @@ static int
 put(struct log *l, const void *data, size_t len, struct fy_error *err)
 {
 	if (fy_fd_pwrite_full(l->fd, data, len, l->length, err) == -1)
-		return fy_error_prefix(err, "%s", FY_UNDO_NAME);
+		return fy_error_prefix(err, "%s", l->name);
 	l->length += len;
 	return 0;
 }
@@ -144,6 +145,27 @@ put_trailer(struct log *l, struct fy_error *err)
 	return put(l, t, sizeof(t), err);
 }
 
+/* Header and records. */
+static int
+put_all(struct log *l, struct fy_volume *const *disks,
+	struct fy_extents *const *changed, size_t n_disks,
+	const struct fy_stop *stop, struct fy_error *err)
+{
+	unsigned char header[16 + 8 * MAX_DISKS + 4];
+	size_t i;
+
+	if (n_disks > MAX_DISKS)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "more than %u disks", MAX_DISKS);
+	make_header(disks, n_disks, header);
+	if (put(l, header, header_bytes(n_disks), err) == -1)
+		return -1;
+	for (i = 0; i < n_disks; i++)
+		if (put_disk(l, disks[i], i, changed[i], stop, err) == -1)
+			return -1;
+	return 0;
+}
+
 static int refuse_applied(struct fy_volume *const *disks, size_t n_disks,
 			  int job_dirfd, struct fy_error *err);
 
@@ -152,17 +174,12 @@ fy_undo_write(struct fy_volume *const *disks, struct fy_extents *const *changed,
 	      size_t n_disks, int job_dirfd, const struct fy_stop *stop,
 	      struct fy_error *err)
 {
-	unsigned char header[16 + 8 * MAX_DISKS + 4];
 	fy_autofree unsigned char *data = malloc(MAX_DATA);
 	fy_autofd int fd = -1;
-	struct log l = { .data = data };
-	size_t i;
+	struct log l = { .name = FY_UNDO_NAME, .data = data };
 
 	if (data == NULL)
 		return fy_error_nomem(err);
-	if (n_disks > MAX_DISKS)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "more than %u disks", MAX_DISKS);
 	if (refuse_applied(disks, n_disks, job_dirfd, err) == -1)
 		return -1;
 	fd = openat(job_dirfd, FY_UNDO_NAME,
@@ -172,12 +189,8 @@ fy_undo_write(struct fy_volume *const *disks, struct fy_extents *const *changed,
 		return fy_error_set(err, FY_E_IO, errno, "cannot create '%s'",
 				    FY_UNDO_NAME);
 	l.fd = fd;
-	make_header(disks, n_disks, header);
-	if (put(&l, header, header_bytes(n_disks), err) == -1)
+	if (put_all(&l, disks, changed, n_disks, stop, err) == -1)
 		return -1;
-	for (i = 0; i < n_disks; i++)
-		if (put_disk(&l, disks[i], i, changed[i], stop, err) == -1)
-			return -1;
 	if (fy_fd_sync(fd, err) == -1 || put_trailer(&l, err) == -1 ||
 	    fy_fd_sync(fd, err) == -1 ||
 	    fy_fd_close(fy_steal_fd(&fd), err) == -1)
@@ -195,38 +208,32 @@ struct record {
 };
 
 static int
-corrupt(struct fy_error *err, const char *what)
+corrupt(const struct log *l, struct fy_error *err, const char *what)
 {
 	return fy_error_set(err, FY_E_CORRUPT, 0,
-			    "%s is damaged (%s); nothing was written",
-			    FY_UNDO_NAME, what);
+			    "%s is damaged (%s); nothing was written", l->name,
+			    what);
 }
 
 static int
 get(struct log *l, void *buf, size_t len, struct fy_error *err)
 {
 	if (fy_fd_pread_full(l->fd, buf, len, l->length, err) == -1)
-		return fy_error_prefix(err, "%s", FY_UNDO_NAME);
+		return fy_error_prefix(err, "%s", l->name);
 	l->length += len;
 	return 0;
 }
 
-/* Open the log and its trailer: 1 when it is complete, 0 when it is cut. */
+/* The trailer: 1 when the log is complete, 0 when it is cut. */
 static int
-open_log(int job_dirfd, struct log *l, unsigned char trailer[TRAILER_BYTES],
-	 uint64_t *ret_size, struct fy_error *err)
+read_trailer(struct log *l, unsigned char trailer[TRAILER_BYTES],
+	     uint64_t *ret_size, struct fy_error *err)
 {
 	struct stat st;
 
-	l->fd = openat(job_dirfd, FY_UNDO_NAME,
-		       O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (l->fd == -1)
-		return fy_error_set(err,
-				    errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO,
-				    errno, "cannot open '%s'", FY_UNDO_NAME);
 	if (fstat(l->fd, &st) == -1)
 		return fy_error_set(err, FY_E_IO, errno, "cannot look at '%s'",
-				    FY_UNDO_NAME);
+				    l->name);
 	*ret_size = (uint64_t)st.st_size;
 	if (*ret_size < header_bytes(0) + TRAILER_BYTES)
 		return 0;
@@ -236,6 +243,19 @@ open_log(int job_dirfd, struct log *l, unsigned char trailer[TRAILER_BYTES],
 	return fy_get_le32(trailer) == TRAILER_MAGIC &&
 	       fy_get_le32(trailer + 28) == fy_crc32c(trailer, 28) &&
 	       fy_get_le64(trailer + 16) == *ret_size;
+}
+
+static int
+open_log(int job_dirfd, struct log *l, unsigned char trailer[TRAILER_BYTES],
+	 uint64_t *ret_size, struct fy_error *err)
+{
+	l->fd = openat(job_dirfd, FY_UNDO_NAME,
+		       O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (l->fd == -1)
+		return fy_error_set(err,
+				    errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO,
+				    errno, "cannot open '%s'", FY_UNDO_NAME);
+	return read_trailer(l, trailer, ret_size, err);
 }
 
 static int
@@ -252,26 +272,26 @@ check_header(struct log *l, struct fy_volume *const *disks, size_t n_disks,
 	if (get(l, is, 16, err) == -1)
 		return -1;
 	if (memcmp(is, MAGIC, 8) != 0)
-		return corrupt(err, "its magic");
+		return corrupt(l, err, "its magic");
 	if (fy_get_le32(is + 8) != VERSION)
 		return fy_error_set(err, FY_E_VERSION, 0,
 				    "%s has version %u, this program knows %u",
-				    FY_UNDO_NAME, fy_get_le32(is + 8), VERSION);
+				    l->name, fy_get_le32(is + 8), VERSION);
 	n = fy_get_le32(is + 12);
 	if (n != n_disks)
 		return fy_error_set(err, FY_E_USAGE, 0,
 				    "%s is about %zu disks, %zu were given",
-				    FY_UNDO_NAME, n, n_disks);
+				    l->name, n, n_disks);
 	if (get(l, is + 16, header_bytes(n) - 16, err) == -1)
 		return -1;
 	make_header(disks, n_disks, wants);
 	if (fy_get_le32(is + header_bytes(n) - 4) !=
 	    fy_crc32c(is, header_bytes(n) - 4))
-		return corrupt(err, "its header");
+		return corrupt(l, err, "its header");
 	if (memcmp(is, wants, header_bytes(n)) != 0)
 		return fy_error_set(err, FY_E_USAGE, 0,
 				    "%s is about disks of other sizes",
-				    FY_UNDO_NAME);
+				    l->name);
 	return 0;
 }
 
@@ -287,7 +307,7 @@ get_record(struct log *l, struct fy_volume *const *disks, size_t n_disks,
 		return -1;
 	ret->crc = fy_get_le32(h + 28);
 	if (fy_get_le32(h) != RECORD_MAGIC || ret->crc != fy_crc32c(h, 28))
-		return corrupt(err, "a record");
+		return corrupt(l, err, "a record");
 	ret->disk = fy_get_le32(h + 4);
 	ret->offset = fy_get_le64(h + 8);
 	ret->length = fy_get_le32(h + 16);
@@ -295,7 +315,7 @@ get_record(struct log *l, struct fy_volume *const *disks, size_t n_disks,
 	    ret->length > MAX_DATA || fy_get_le32(h + 20) > FLAG_ZERO ||
 	    !fy_add_u64(ret->offset, ret->length, &end) ||
 	    end > fy_volume_size(disks[ret->disk]))
-		return corrupt(err, "a record's place");
+		return corrupt(l, err, "a record's place");
 	if (fy_get_le32(h + 20) == FLAG_ZERO) {
 		memset(l->data, 0, ret->length);
 		return 0;
@@ -303,7 +323,7 @@ get_record(struct log *l, struct fy_volume *const *disks, size_t n_disks,
 	if (get(l, l->data, ret->length, err) == -1)
 		return -1;
 	if (fy_crc32c(l->data, ret->length) != fy_get_le32(h + 24))
-		return corrupt(err, "a record's content");
+		return corrupt(l, err, "a record's content");
 	return 0;
 }
 
@@ -333,12 +353,12 @@ walk(struct log *l, struct fy_volume *const *disks, size_t n_disks,
 	}
 	if (l->length != end || l->count != fy_get_le64(trailer + 8) ||
 	    l->chain != fy_get_le32(trailer + 24))
-		return corrupt(err, "its records and trailer disagree");
+		return corrupt(l, err, "its records and trailer disagree");
 	return 0;
 }
 
 static int
-write_old(void *ctx, const struct record *r, const void *data,
+write_one(void *ctx, const struct record *r, const void *data,
 	  struct fy_error *err)
 {
 	struct fy_volume *const *disks = ctx;
@@ -353,7 +373,7 @@ fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 {
 	fy_autofree unsigned char *data = malloc(MAX_DATA);
 	unsigned char trailer[TRAILER_BYTES];
-	struct log l = { .fd = -1, .data = data };
+	struct log l = { .name = FY_UNDO_NAME, .fd = -1, .data = data };
 	uint64_t size = 0;
 	size_t i;
 	int r;
@@ -364,7 +384,7 @@ fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 	if (r == 1) {
 		r = walk(&l, disks, n_disks, trailer, size, NULL, NULL, err);
 		if (r == 0)
-			r = walk(&l, disks, n_disks, trailer, size, write_old,
+			r = walk(&l, disks, n_disks, trailer, size, write_one,
 				 (void *)(uintptr_t)disks, err);
 		for (i = 0; r == 0 && i < n_disks; i++)
 			r = fy_volume_flush(disks[i], err);
@@ -399,7 +419,7 @@ refuse_applied(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 {
 	fy_autofree unsigned char *data = malloc(MAX_DATA);
 	unsigned char trailer[TRAILER_BYTES];
-	struct log l = { .fd = -1, .data = data };
+	struct log l = { .name = FY_UNDO_NAME, .fd = -1, .data = data };
 	struct fy_error e = { 0 };
 	uint64_t size = 0;
 	int r;
@@ -417,4 +437,105 @@ refuse_applied(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 	if (l.fd >= 0)
 		close(l.fd);
 	return r;
+}
+
+/* --- what is to be changed ------------------------------------------------ */
+
+#define CHANGES "the list of changes"
+
+int
+fy_changes_write(struct fy_volume *const *disks,
+		 struct fy_extents *const *changed, size_t n_disks, int fd,
+		 const struct fy_stop *stop, struct fy_error *err)
+{
+	fy_autofree unsigned char *data = malloc(MAX_DATA);
+	struct log l = { .name = CHANGES, .fd = fd, .data = data };
+
+	if (data == NULL)
+		return fy_error_nomem(err);
+	if (put_all(&l, disks, changed, n_disks, stop, err) == -1)
+		return -1;
+	return put_trailer(&l, err);
+}
+
+struct collect {
+	struct fy_extents *const *ret;
+	uint32_t disk;
+	uint64_t end; /* of the last record */
+};
+
+static int
+collect_one(void *ctx, const struct record *r, const void *data,
+	    struct fy_error *err)
+{
+	struct collect *c = ctx;
+
+	(void)data;
+	if (r->disk < c->disk || (r->disk == c->disk && r->offset < c->end))
+		return fy_error_set(err, FY_E_CORRUPT, 0,
+				    CHANGES " is not sorted");
+	c->disk = r->disk;
+	c->end = r->offset + r->length;
+	return fy_extents_append(c->ret[r->disk], r->offset, r->length, err);
+}
+
+int
+fy_changes_read(struct fy_volume *const *disks, size_t n_disks, int fd,
+		struct fy_extents *const *ret, struct fy_error *err)
+{
+	fy_autofree unsigned char *data = malloc(MAX_DATA);
+	unsigned char trailer[TRAILER_BYTES];
+	struct log l = { .name = CHANGES, .fd = fd, .data = data };
+	struct collect c = { .ret = ret };
+	uint64_t size = 0;
+	int r;
+
+	if (data == NULL)
+		return fy_error_nomem(err);
+	r = read_trailer(&l, trailer, &size, err);
+	if (r == 0)
+		return corrupt(&l, err, "its end is missing");
+	if (r == -1)
+		return -1;
+	return walk(&l, disks, n_disks, trailer, size, collect_one, &c, err);
+}
+
+struct apply {
+	struct fy_volume *const *disks;
+	struct fy_progress *progress;
+};
+
+static int
+apply_one(void *ctx, const struct record *r, const void *data,
+	  struct fy_error *err)
+{
+	const struct apply *a = ctx;
+
+	if (fy_volume_pwrite(a->disks[r->disk], data, r->length, r->offset,
+			     err) == -1)
+		return -1;
+	fy_progress_add(a->progress, r->length, 0);
+	return 0;
+}
+
+int
+fy_changes_apply(struct fy_volume *const *disks, size_t n_disks, int fd,
+		 struct fy_progress *progress, struct fy_error *err)
+{
+	fy_autofree unsigned char *data = malloc(MAX_DATA);
+	unsigned char trailer[TRAILER_BYTES];
+	struct log l = { .name = CHANGES, .fd = fd, .data = data };
+	struct apply a = { .disks = disks, .progress = progress };
+	uint64_t size = 0;
+	size_t i;
+
+	if (data == NULL)
+		return fy_error_nomem(err);
+	if (read_trailer(&l, trailer, &size, err) == -1 ||
+	    walk(&l, disks, n_disks, trailer, size, apply_one, &a, err) == -1)
+		return -1;
+	for (i = 0; i < n_disks; i++)
+		if (fy_volume_flush(disks[i], err) == -1)
+			return -1;
+	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/extents.h"
+#include "common/progress.h"
 #include "common/stop.h"
 #include "common/volume.h"
 
@@ -26,5 +27,20 @@ int fy_undo_write(struct fy_volume *const *disks,
 		  struct fy_error *err);
 
 /* fy_undo_apply is in inject.h. */
+
+/*
+ * The same bytes with the new content, in the file 'fd' (empty): what a process
+ * that may not write to the disks wants there.  Not synced.
+ */
+int fy_changes_write(struct fy_volume *const *disks,
+		     struct fy_extents *const *changed, size_t n_disks, int fd,
+		     const struct fy_stop *stop, struct fy_error *err);
+/* What it changes, into 'ret[i]' (empty).  FY_E_CORRUPT when it is not whole, or
+ * not sorted: then nothing of it is to be written. */
+int fy_changes_read(struct fy_volume *const *disks, size_t n_disks, int fd,
+		    struct fy_extents *const *ret, struct fy_error *err);
+/* Write it to the disks, after fy_changes_read, and flush. */
+int fy_changes_apply(struct fy_volume *const *disks, size_t n_disks, int fd,
+		     struct fy_progress *progress, struct fy_error *err);
 
 #endif
