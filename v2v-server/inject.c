@@ -17,7 +17,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/json.h"
-#include "v2v-server/images.h"
+#include "v2v-server/confined.h"
 #include "v2v-server/server.h"
 
 #define MACHINE_MAX  (8u << 20)
@@ -60,6 +60,20 @@ open_disks(const struct fy_server_options *o,
 			return -1;
 	*ret = fy_steal_ptr(&images);
 	return 0;
+}
+
+struct opening {
+	const struct fy_server_options *o;
+	const struct fy_strings *arguments;
+};
+
+static int
+open_again(void *ctx, bool writable, struct fy_images **ret,
+	   struct fy_error *err)
+{
+	const struct opening *p = ctx;
+
+	return open_disks(p->o, p->arguments, writable, ret, err);
 }
 
 static int
@@ -365,6 +379,8 @@ run_inject(const struct fy_server_options *o,
 	   const struct fy_strings *arguments, struct fy_log *log,
 	   struct fy_error *err)
 {
+	struct opening opening = { o, arguments };
+	const struct fy_confined c = { .open = open_again, .ctx = &opening };
 	FY_AUTO(images) struct fy_images *images = NULL;
 	FY_AUTO(machine) struct fy_machine *machine = NULL;
 	FY_AUTO(custom) struct fy_custom *custom = NULL;
@@ -388,6 +404,8 @@ run_inject(const struct fy_server_options *o,
 	    (!o->dry_run &&
 	     open_job_dir(o, arguments->items[0], true, &path, &fd, err) == -1))
 		return -1;
+	/* That they can be had was to be seen before the work. */
+	fy_images_close(fy_steal_ptr(&images));
 	if (fd >= 0 && faccessat(fd, "undo.log", F_OK, 0) == 0)
 		return fy_error_set(err, FY_E_EXISTS, 0,
 				    "'%s/undo.log' is of an earlier injection: "
@@ -400,7 +418,7 @@ run_inject(const struct fy_server_options *o,
 	io.keys = keys.items;
 	io.n_keys = keys.n;
 	io.custom = custom;
-	if (fy_inject(images->volumes, images->n, &io, &report, err) == -1)
+	if (fy_confined_inject(&c, &io, &report, err) == -1)
 		return -1;
 	if (fd >= 0 && fy_json_write_at(fd, "report.json", report, err) == -1)
 		return -1;
@@ -445,7 +463,8 @@ run_inspect(const struct fy_server_options *o,
 	    const struct fy_strings *arguments, struct fy_log *log,
 	    struct fy_error *err)
 {
-	FY_AUTO(images) struct fy_images *images = NULL;
+	struct opening opening = { o, arguments };
+	const struct fy_confined c = { .open = open_again, .ctx = &opening };
 	fy_autojson json_t *systems = NULL;
 	fy_autojson json_t *all = NULL;
 	struct keys keys = { 0 };
@@ -458,8 +477,7 @@ run_inspect(const struct fy_server_options *o,
 		return -1;
 	io.keys = keys.items;
 	io.n_keys = keys.n;
-	if (open_disks(o, arguments, false, &images, err) == -1 ||
-	    fy_inspect(images->volumes, images->n, &io, &systems, err) == -1)
+	if (fy_confined_inspect(&c, &io, &systems, err) == -1)
 		return -1;
 	if (!o->json) {
 		if (fy_json_make_printable(systems, err) == -1)

@@ -11,12 +11,21 @@
 #include <unistd.h>
 
 #include "common/options.h"
+#include "v2v-server/confined.h"
 #include "v2v-server/serve.h"
 #include "v2v-server/server.h"
 
 struct fy_stop fy_server_stop = { .fd = -1 };
 
 #define O(member) offsetof(struct fy_server_options, member)
+
+#define REQUIRE_SANDBOX                                                        \
+	{                                                                      \
+		.name = "require-sandbox", .type = FY_OPT_FLAG,                \
+		.offset = O(require_sandbox),                                  \
+		.help = "Refuse to work where what reads the disks can't be "  \
+			"confined."                                            \
+	}
 
 static const struct fy_option serve_options[] = {
 	{ .name = "root",
@@ -46,10 +55,7 @@ static const struct fy_option serve_options[] = {
 	  .value = "PATH",
 	  .help = "ISO image or directory with virtio drivers for Windows "
 		  "(default: /usr/share/virtio-win, if that is there)." },
-	{ .name = "require-sandbox",
-	  .type = FY_OPT_FLAG,
-	  .offset = O(require_sandbox),
-	  .help = "Refuse to work unconfined (not in this version)." },
+	REQUIRE_SANDBOX,
 	{ 0 },
 };
 
@@ -100,6 +106,7 @@ static const struct fy_option disk_options[] = {
 	  .value = "[UUID=]FILE",
 	  .help = "File with the passphrase of a LUKS volume (of that one, or "
 		  "of any)." },
+	REQUIRE_SANDBOX,
 	{ .name = "json",
 	  .type = FY_OPT_FLAG,
 	  .offset = O(json),
@@ -127,25 +134,25 @@ fy_server_virtio_win(const struct fy_server_options *o)
 	return access(VIRTIO_WIN, F_OK) == 0 ? VIRTIO_WIN : NULL;
 }
 
-/* What is not there: files that options name, and options that are in the
- * tables so that they are refused in clear words. */
+/* What is not there: files that options name, and a sandbox that is asked for.
+ * FY_EXIT_DONE when all is. */
 static int
-refuse_unready(const struct fy_server_options *o)
+check_ready(const struct fy_server_options *o)
 {
+	struct fy_error err = { 0 };
+
 	if (o->virtio_win != NULL && access(o->virtio_win, R_OK) == -1) {
 		fprintf(stderr,
 			"v2v-server: --virtio-win: '%s', for drivers for "
 			"Windows: %s\n",
 			o->virtio_win, strerror(errno));
-		return -1;
+		return FY_EXIT_USAGE;
 	}
-	if (o->require_sandbox) {
-		fprintf(stderr,
-			"v2v-server: --require-sandbox: this version can't "
-			"confine itself\n");
-		return -1;
+	if (o->require_sandbox && fy_confined_require(&err) == -1) {
+		fprintf(stderr, "v2v-server: %s\n", err.msg);
+		return FY_EXIT_FAILED;
 	}
-	return 0;
+	return FY_EXIT_DONE;
 }
 
 static int
@@ -160,11 +167,12 @@ serve(const struct fy_command *command, void *options,
 			  .append_only = o->append_only },
 		.virtio_win = fy_server_virtio_win(o),
 	};
+	int ready = check_ready(o);
 
 	(void)command;
 	(void)arguments;
-	if (refuse_unready(o) == -1)
-		return FY_EXIT_USAGE;
+	if (ready != FY_EXIT_DONE)
+		return ready;
 	return fy_serve(&so, STDIN_FILENO, STDOUT_FILENO, &fy_server_stop);
 }
 
@@ -172,9 +180,22 @@ static int
 inject(const struct fy_command *command, void *options,
        const struct fy_strings *arguments)
 {
-	if (refuse_unready(options) == -1)
-		return FY_EXIT_USAGE;
-	return fy_server_inject(command, options, arguments);
+	int ready = check_ready(options);
+
+	return ready != FY_EXIT_DONE
+		       ? ready
+		       : fy_server_inject(command, options, arguments);
+}
+
+static int
+inspect(const struct fy_command *command, void *options,
+	const struct fy_strings *arguments)
+{
+	int ready = check_ready(options);
+
+	return ready != FY_EXIT_DONE
+		       ? ready
+		       : fy_server_inspect(command, options, arguments);
 }
 
 #define NOT_YET "it is not in this version, which serves and injects"
@@ -200,7 +221,7 @@ static const struct fy_command commands[] = {
 	  .common = disk_options,
 	  .min_arguments = 1,
 	  .max_arguments = 64,
-	  .run = fy_server_inspect },
+	  .run = inspect },
 	{ .name = "convert",
 	  .arguments = "INPUT...",
 	  .summary = "Convert virtual machines.",

@@ -15,7 +15,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "v2v-server/images.h"
+#include "v2v-server/confined.h"
 #include "v2v-server/session.h"
 
 /* --- the client meanwhile --------------------------------------------------- */
@@ -153,9 +153,16 @@ make_scratch(struct fy_session *s, char **ret, struct fy_error *err)
 }
 
 static int
-inject(struct fy_session *s, struct fy_images *images, json_t **ret,
-       struct fy_error *err)
+open_images(void *ctx, bool writable, struct fy_images **ret,
+	    struct fy_error *err)
 {
+	return fy_session_open_images(ctx, writable, ret, err);
+}
+
+static int
+inject(struct fy_session *s, json_t **ret, struct fy_error *err)
+{
+	const struct fy_confined c = { .open = open_images, .ctx = s };
 	FY_AUTO(machine) struct fy_machine *m = NULL;
 	fy_autofree struct fy_inject_nic *nics = NULL;
 	fy_autofree char *scratch = NULL;
@@ -186,7 +193,7 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 	if (make_scratch(s, &scratch, err) == -1)
 		return -1;
 	o.tmpdir = scratch;
-	if (fy_inject(images->volumes, images->n, &o, ret, err) == -1 ||
+	if (fy_confined_inject(&c, &o, ret, err) == -1 ||
 	    fy_dir_remove_all_at(s->dir->fd, "tmp", err) == -1)
 		return -1;
 	fy_log_debug(s->log, "injected: %zu changes",
@@ -196,13 +203,20 @@ inject(struct fy_session *s, struct fy_images *images, json_t **ret,
 
 /* The systems, for the definition; that they can't be told is no failure. */
 static json_t *
-inspect(struct fy_session *s, struct fy_images *images)
+inspect(struct fy_session *s)
 {
-	const struct fy_inject_options o = { .job_dirfd = -1, .log = s->log };
+	const struct fy_confined c = { .open = open_images, .ctx = s };
+	struct fy_inject_options o = { .job_dirfd = -1, .log = s->log };
+	fy_autofree char *scratch = NULL;
 	struct fy_error why = { 0 };
 	json_t *systems = NULL;
 
-	if (fy_inspect(images->volumes, images->n, &o, &systems, &why) == 0)
+	if (make_scratch(s, &scratch, &why) == 0) {
+		o.tmpdir = scratch;
+		fy_confined_inspect(&c, &o, &systems, &why);
+		fy_dir_remove_all_at(s->dir->fd, "tmp", NULL);
+	}
+	if (systems != NULL)
 		return systems;
 	fy_session_warn(s, "the systems on the disks could not be told: %s",
 			why.msg);
@@ -213,21 +227,13 @@ static int
 inject_or_inspect(struct fy_session *s, json_t **ret_report,
 		  json_t **ret_systems, struct fy_error *err)
 {
-	FY_AUTO(images) struct fy_images *images = NULL;
-	size_t i;
-
-	if (fy_session_open_images(s, s->job->inject, &images, err) == -1)
-		return -1;
 	if (!s->job->inject) {
-		*ret_systems = inspect(s, images);
+		*ret_systems = inspect(s);
 		return *ret_systems == NULL ? fy_error_nomem(err) : 0;
 	}
-	if (inject(s, images, ret_report, err) == -1)
+	if (inject(s, ret_report, err) == -1)
 		return fy_error_prefix(err, "injection");
 	*ret_systems = json_incref(json_object_get(*ret_report, "systems"));
-	for (i = 0; i < images->n; i++)
-		if (fy_volume_flush(images->volumes[i], err) == -1)
-			return -1;
 	return 0;
 }
 

@@ -46,7 +46,6 @@ refused 1 "not in this version" "$server" batch jobs.json
 refused 1 "not in this version" "$server" repository list x
 refused 1 "not there yet" "$server" convert --to /vms x.vmdk
 refused 0 "(not there yet)" "$server" --help
-refused 2 "confine" "$server" serve --require-sandbox
 refused 2 "Windows" "$server" serve --virtio-win /x
 refused 2 "Windows" "$server" inject --virtio-win /x disk
 refused 1 "missing.img" "$server" inspect "$T/missing.img"
