@@ -34,7 +34,8 @@ int fy_image_probe_volume(struct fy_volume *v, const char **ret,
  * leads to other files (a backing file, an external data file, extents) is
  * refused, since what looks like one may be a raw disk whose guest wrote that
  * header to read the host's files; so are formats whose headers we don't read.
- * By its name every format is opened that qemu-nbd has, with all it leads to.
+ * By its name every format is opened that qemu-nbd has, with what it leads to in
+ * the image's own directory: qemu-nbd is held to that by Landlock.
  *
  * 'sector_bytes' is what the volume says of itself; 0: 512, or the device's.
  *
