@@ -26,6 +26,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,9 +94,30 @@ try_program(void)
 	tell("program", errno == 0);
 }
 
+/* Where libguestfs's sockets are, if it has any here. */
+static void
+tell_sockets(void)
+{
+	struct sockaddr_un sa;
+	int fd;
+
+	for (fd = 3; fd < 1024; fd++) {
+		socklen_t len = sizeof(sa) - 1;
+
+		memset(&sa, 0, sizeof(sa));
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+		    sa.sun_family == AF_UNIX &&
+		    strstr(sa.sun_path, "guestfsd") != NULL) {
+			*strrchr(sa.sun_path, '/') = '\0';
+			dprintf(2, "probe: sockets %s\n", sa.sun_path);
+		}
+	}
+}
+
 static void
 attack(void)
 {
+	tell_sockets();
 	try_open("shadow", "/etc/shadow", O_RDONLY);
 	try_open("home", getenv("HOME"), O_RDONLY | O_DIRECTORY);
 	try_below("read", "secret", O_RDONLY);
