@@ -3,6 +3,7 @@
  * v2v-server: the program's commands and options.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -268,6 +269,20 @@ on_signal(int number)
 	fy_stop_raise(&fy_server_stop);
 }
 
+/* No socket or image of ours may become standard input, output or error, which
+ * children get: open what the caller had closed. */
+static void
+open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 3);
+	if (fd >= 3)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -276,6 +291,7 @@ main(int argc, char **argv)
 	struct fy_error err = { 0 };
 	int status;
 
+	open_standard();
 	if (fy_stop_init(&fy_server_stop, &err) == -1) {
 		fprintf(stderr, "v2v-server: %s\n", err.msg);
 		return FY_EXIT_FAILED;

@@ -58,6 +58,9 @@ jq -e '.warnings | map(select(test("confined"))) == []' "$T/report.json" \
 cmp "$T/d/image" "$T/before" || fail "the undo log does not give it back"
 rm -r "$T/d/image.job"
 
+say "nothing open"
+"$V2V" inspect "$T/d/image" <&- >&- 2>&- || fail "with nothing open: status $?"
+
 say "a crash, and a kill, while it reads"
 expect_status 1 with_probe crash "$V2V" inject "$T/d/image" >/dev/null
 grep -q "signal 11.*the disks are as they were" "$T/err" ||
