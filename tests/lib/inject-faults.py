@@ -14,6 +14,7 @@ command gives the bytes of an undisturbed run.  Then the same for --undo.
   --format F       raw, qcow2 (compared by what qemu-img reads)
   --every K        only each K-th n, from 1
   --kinds LIST     error,kill,undo (all)
+  --without P      without.c, built: a confined qemu-nbd can't be disturbed
   --time SECONDS   where the program's clock stands
 """
 import argparse
@@ -41,6 +42,7 @@ class Case:
         self.tmp = os.path.join(o.directory, "tmp")
         self.state = os.path.join(o.directory, "state")
         self.log = os.path.join(o.directory, "log")
+        self.under = [o.without, "landlock"] if o.without else []
         os.makedirs(self.tmp, exist_ok=True)
         with open(o.image, "rb") as f:
             self.packed = f.read()
@@ -95,8 +97,9 @@ class Case:
             env["WRITE_FAULT_TIME"] = self.o.time
         with open(self.log, "wb") as log:
             p = subprocess.Popen(
-                [self.o.v2v, "inject", "--quiet", "--format", self.o.format,
-                 "--job-dir", self.job, *more, self.disk], env=env,
+                [*self.under, self.o.v2v, "inject", "--quiet", "--format",
+                 self.o.format, "--job-dir", self.job, *more, self.disk],
+                env=env,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=log)
             try:
@@ -254,6 +257,7 @@ def main():
     p.add_argument("--every", type=int, default=1)
     p.add_argument("--kinds", default="error,kill,undo")
     p.add_argument("--time")
+    p.add_argument("--without")
     for name in ("v2v", "preload", "directory", "image"):
         p.add_argument(name)
     p.add_argument("arguments", nargs=argparse.REMAINDER)

@@ -13,18 +13,22 @@ export PYTHONDONTWRITEBYTECODE=1
 
 # faults IMAGE FORMAT PROGRAM EVERY ARGUMENT...
 faults() {
-	local image=$1 format=$2 program=$3 every=$4
+	local image=$1 format=$2 program=$3 every=$4 without=
 	shift 4
+	[ "$program" = v2v-server ] || without="$T/without"
 	rm -rf "$T/faults"
 	mkdir "$T/faults"
 	python3 "$FY_TOP/tests/lib/inject-faults.py" --format "$format" \
 		--program "$program" --every "$every" \
+		${without:+--without "$without"} \
 		${FAULTS_TIME:+--time "$FAULTS_TIME"} "$FY_BUILD/v2v-server" \
 		"$T/write-faults.so" "$T/faults" "$image" "$@"
 }
 
 gcc -std=gnu17 -D_GNU_SOURCE -O2 -shared -fPIC -o "$T/write-faults.so" \
 	"$FY_TOP/tests/lib/write-faults.c" || fail "write-faults.c"
+gcc -o "$T/without" "$FY_TOP/tests/lib/without.c" -lseccomp ||
+	fail "without.c"
 python3 - "$FY_TOP/tests/lib" "$T/linux.img" <<'PY'
 import sys
 sys.path.insert(0, sys.argv[1])
