@@ -23,12 +23,22 @@ mount_small(const char *size)
 static void
 remount(unsigned long flags, const char *size)
 {
+	const struct timespec pause = { .tv_nsec = 20 * 1000000L };
 	fy_autofree char *o = NULL;
 	struct fy_error err = { 0 };
+	int r = -1, i;
 
 	o = fy_format(&err, "size=%s", size);
-	CHECK(mount("tmpfs", top, "tmpfs",
-		    MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, o) == 0);
+	/* The kernel lets go of a removed file that Landlock had a rule for
+	 * (qemu-nbd's image) a moment after the process has ended. */
+	for (i = 0; i < 250; i++) {
+		r = mount("tmpfs", top, "tmpfs",
+			  MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, o);
+		if (r == 0)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	CHECK(r == 0);
 }
 
 /* Known before the start: both numbers are told. */
