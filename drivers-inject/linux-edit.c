@@ -5,12 +5,13 @@
  * copied as they are, spaces, comments and missing newlines included.
  */
 #include "drivers-inject/linux-edit.h"
+#include "drivers-inject/linux-edit-internal.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define MAX_LINES   100000u
 #define MAX_UNKNOWN 100u /* names that are told of, of one text */
 
 struct editing {
@@ -21,33 +22,10 @@ struct editing {
 	bool failed;
 	size_t size;	      /* of the whole text */
 	bool debconf_devices; /* in a paragraph about GRUB's devices */
+	const char *end;      /* of the whole text */
+	enum { OTHER, DEVICE, ARRAY, NAMELESS_ARRAY } mdadm; /* the entry */
+	bool all_partitions; /* its DEVICE entry says so already */
 };
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static size_t
-blanks(const char *s, const char *end)
-{
-	const char *p = s;
-
-	while (p < end && is_blank(*p))
-		p++;
-	return (size_t)(p - s);
-}
-
-static size_t
-word(const char *s, const char *end)
-{
-	const char *p = s;
-
-	while (p < end && !is_blank(*p) && *p != '\n' && *p != '\r')
-		p++;
-	return (size_t)(p - s);
-}
 
 static void
 unknown_name(struct editing *e, const char *name)
@@ -87,27 +65,6 @@ put_name(struct editing *e, const char *name, size_t len, const char *type,
 }
 
 /* --- fstab and crypttab --------------------------------------------------- */
-
-struct field {
-	const char *at;
-	size_t len;
-};
-
-static size_t
-split(const char *line, const char *end, struct field *ret, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max) {
-		line += blanks(line, end);
-		ret[n].at = line;
-		ret[n].len = word(line, end);
-		if (ret[n].len == 0)
-			break;
-		line += ret[n++].len;
-	}
-	return n;
-}
 
 static bool
 field_is(const struct field *f, const char *s)
@@ -516,6 +473,151 @@ edit_lvm_devices(struct editing *e, const char *line, const char *end)
 	fy_text_put(&e->out, line, (size_t)(end - line));
 }
 
+/* --- mdadm.conf ----------------------------------------------------------- */
+
+static bool
+begins_any_case(const struct field *f, const char *with)
+{
+	size_t len = strlen(with);
+
+	return f->len >= len && strncasecmp(f->at, with, len) == 0;
+}
+
+/* Whether the entry that goes on at 'line' tells an array by more than its
+ * members' names.  It ends at a line that begins with a word. */
+static bool
+has_identity(const char *line, const char *end)
+{
+	static const char *const keys_of_arrays[] = { "uuid=", "name=",
+						      "super-minor=" };
+	struct field f[1];
+	const char *p = line;
+	size_t i;
+
+	while (p < end) {
+		if (*p == '\n' || *p == '\r') {
+			p++;
+			if (p < end && !is_blank(*p) && *p != '#' && *p != '\n')
+				return false;
+		} else if (split(p, end, f, 1) == 0) {
+			p += blanks(p, end);
+		} else if (*f[0].at == '#') {
+			p = memchr(p, '\n', (size_t)(end - p));
+			p = p == NULL ? end : p;
+		} else {
+			for (i = 0; i < 3; i++)
+				if (begins_any_case(f, keys_of_arrays[i]))
+					return true;
+			p = f[0].at + f[0].len;
+		}
+	}
+	return false;
+}
+
+/* mdadm takes keywords in any case, and three letters of one suffice. */
+static void
+begin_mdadm(struct editing *e, const struct field *f)
+{
+	e->mdadm = OTHER;
+	if (f->len >= 3 && f->len <= 6 &&
+	    strncasecmp(f->at, "device", f->len) == 0)
+		e->mdadm = DEVICE;
+	else if (f->len >= 3 && f->len <= 5 &&
+		 strncasecmp(f->at, "array", f->len) == 0)
+		e->mdadm = has_identity(f->at, e->end) ? ARRAY : NAMELESS_ARRAY;
+	e->all_partitions = false;
+}
+
+/* A name that only the old machine has, or a pattern for such names. */
+static bool
+is_old_member(struct editing *e, const char *name, size_t len)
+{
+	static const char *const kinds[] = {
+		"sd",	 "hd",	       "xvd",	 "vd",		"nvme",
+		"cciss", "disk/by-id", "mmcblk", "disk/by-path"
+	};
+	fy_autofree char *old = strndup(name, len);
+	fy_autofree char *new = NULL;
+	size_t i;
+
+	if (old == NULL || strncmp(old, "/dev/", 5) != 0)
+		return false;
+	if (strpbrk(old, "*?[") == NULL)
+		return fy_devices_translate(e->ctx->devices, old, NULL,
+					    FY_DEVICE_VIRTIO,
+					    &new) != FY_DEVICE_OTHER;
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strncmp(old + 5, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	return false;
+}
+
+/* "devices=/dev/sda1,/dev/sdb1", which goes when the array is known without. */
+static void
+edit_members(struct editing *e, const char *line, const struct field *f)
+{
+	const char *p = f->at + 8, *end = f->at + f->len;
+	size_t n;
+
+	for (; p < end; p += n) {
+		for (n = 0; p + n < end && p[n] != ','; n++)
+			;
+		if (is_old_member(e, p, n))
+			break;
+		n += p + n < end;
+	}
+	if (p < end && e->mdadm == ARRAY)
+		return;
+	p = f->at + 8;
+	fy_text_put(&e->out, line, (size_t)(p - line));
+	while (p < end) {
+		for (n = 0; p + n < end && p[n] != ','; n++)
+			;
+		put_name(e, p, n, NULL, FY_DEVICE_VIRTIO);
+		p += n;
+		if (p < end)
+			fy_text_put(&e->out, p++, 1);
+	}
+}
+
+/* A word of an entry, with the blanks before it at 'line'. */
+static void
+edit_mdadm_word(struct editing *e, const char *line, const struct field *f)
+{
+	if (e->mdadm == DEVICE && is_old_member(e, f->at, f->len)) {
+		if (!e->all_partitions) {
+			fy_text_put(&e->out, line, (size_t)(f->at - line));
+			fy_text_add(&e->out, "partitions");
+		}
+		e->all_partitions = true;
+		return;
+	}
+	if (e->mdadm >= ARRAY && begins_any_case(f, "devices=")) {
+		edit_members(e, line, f);
+		return;
+	}
+	if (e->mdadm == DEVICE && field_is(f, "partitions"))
+		e->all_partitions = true;
+	fy_text_put(&e->out, line, (size_t)(f->at + f->len - line));
+}
+
+static void
+edit_mdadm(struct editing *e, const char *line, const char *end)
+{
+	struct field f[1];
+
+	if (!is_blank(*line) && split(line, end, f, 1) == 1 && *line != '#') {
+		begin_mdadm(e, f);
+		fy_text_put(&e->out, line, f[0].len);
+		line += f[0].len;
+	}
+	while (split(line, end, f, 1) == 1 && *f[0].at != '#') {
+		edit_mdadm_word(e, line, f);
+		line = f[0].at + f[0].len;
+	}
+	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 static void (*const editors[])(struct editing *e, const char *line,
@@ -530,6 +632,7 @@ static void (*const editors[])(struct editing *e, const char *line,
 	[FY_EDIT_DEBCONF] = edit_debconf,
 	[FY_EDIT_PATHS] = edit_paths,
 	[FY_EDIT_LVM_DEVICES] = edit_lvm_devices,
+	[FY_EDIT_MDADM] = edit_mdadm,
 	[FY_EDIT_LIST] = list_paths,
 };
 
@@ -551,9 +654,11 @@ fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	     const char *text, size_t len, char **ret, size_t *ret_len,
 	     struct fy_string_set *unknown, struct fy_error *err)
 {
-	struct editing e = {
-		.ctx = ctx, .unknown = unknown, .err = err, .size = len
-	};
+	struct editing e = { .ctx = ctx,
+			     .unknown = unknown,
+			     .err = err,
+			     .size = len,
+			     .end = text + len };
 	const char *line, *end = text + len, *nl;
 
 	for (line = text; line < end; line = nl) {
@@ -574,93 +679,5 @@ fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	}
 	*ret = e.out.data;
 	*ret_len = e.out.len;
-	return 0;
-}
-
-/* --- reading fstab -------------------------------------------------------- */
-
-/* \040 and the like. */
-static char *
-unescape(const char *s, size_t len)
-{
-	char *to = malloc(len + 1), *p = to;
-	size_t i;
-
-	if (to == NULL)
-		return NULL;
-	for (i = 0; i < len; i++) {
-		if (s[i] == '\\' && i + 3 < len && s[i + 1] >= '0' &&
-		    s[i + 1] <= '3' && s[i + 2] >= '0' && s[i + 2] <= '7' &&
-		    s[i + 3] >= '0' && s[i + 3] <= '7') {
-			*p++ = (char)((s[i + 1] - '0') * 64 +
-				      (s[i + 2] - '0') * 8 + (s[i + 3] - '0'));
-			i += 3;
-		} else {
-			*p++ = s[i];
-		}
-	}
-	*p = '\0';
-	return to;
-}
-
-void
-fy_fstab_free(struct fy_fstab_line *lines, size_t n)
-{
-	size_t k;
-
-	while (n-- > 0)
-		for (k = 0; k < 4; k++)
-			free(lines[n].fields[k]);
-	free(lines);
-}
-
-static int
-add_fstab(struct fy_fstab_line **lines, size_t *n, const struct field *f,
-	  size_t n_fields, struct fy_error *err)
-{
-	struct fy_fstab_line *grown;
-	size_t k;
-
-	if (*n == MAX_LINES)
-		return fy_error_set(err, FY_E_FORMAT, 0,
-				    "fstab has too many lines");
-	grown = reallocarray(*lines, *n + 1, sizeof(*grown));
-	if (grown == NULL)
-		return fy_error_nomem(err);
-	*lines = grown;
-	memset(&grown[*n], 0, sizeof(*grown));
-	(*n)++;
-	for (k = 0; k < 4; k++) {
-		grown[*n - 1].fields[k] = k < n_fields
-						  ? unescape(f[k].at, f[k].len)
-						  : strdup("defaults");
-		if (grown[*n - 1].fields[k] == NULL)
-			return fy_error_nomem(err);
-	}
-	return 0;
-}
-
-int
-fy_fstab_parse(const char *text, size_t len, struct fy_fstab_line **ret,
-	       size_t *ret_n, struct fy_error *err)
-{
-	const char *line, *end = text + len, *nl;
-	struct fy_fstab_line *lines = NULL;
-	struct field f[4];
-	size_t n = 0, fields;
-
-	for (line = text; line < end; line = nl) {
-		nl = memchr(line, '\n', (size_t)(end - line));
-		nl = nl == NULL ? end : nl + 1;
-		fields = split(line, nl, f, 4);
-		if (fields < 3 || f[0].at[0] == '#')
-			continue;
-		if (add_fstab(&lines, &n, f, fields, err) == -1) {
-			fy_fstab_free(lines, n);
-			return -1;
-		}
-	}
-	*ret = lines;
-	*ret_n = n;
 	return 0;
 }

@@ -34,6 +34,9 @@ enum fy_edit_kind {
 	/* LVM's list of devices: PVs that it knows by hardware that is no more
 	 * get their names on virtio. */
 	FY_EDIT_LVM_DEVICES,
+	/* mdadm.conf: members by name become what mdadm takes without a word,
+	 * all partitions, and an array is known by its UUID alone. */
+	FY_EDIT_MDADM,
 	/* Change nothing, only list the old names in lines that are no
 	 * comments. */
 	FY_EDIT_LIST,

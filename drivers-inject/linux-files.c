@@ -24,6 +24,7 @@ struct rule {
 #define WHY_FSTAB "device names become names that stay"
 #define WHY_ARGS  "kernel arguments name devices by UUID"
 #define WHY_GRUB  "later updates shall not bring old device names back"
+#define WHY_MDADM "arrays are put together of whatever name the members have"
 #define WHY_DISKS "the disk's name on virtio"
 
 #define ARGS FY_EDIT_ARGUMENTS
@@ -81,13 +82,13 @@ static const struct rule rules[] = {
 	{ { "etc/lvm/devices", "*.devices" },
 	  FY_EDIT_LVM_DEVICES,
 	  "LVM looks for its PVs under their names on virtio" },
+	{ { "etc/mdadm", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
+	{ { "etc", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	/* Only looked at. */
 	{ { "etc", "lilo.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "uswsusp.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "suspend.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc/lvm", "lvm.conf" }, FY_EDIT_LIST, NULL },
-	{ { "etc/mdadm", "mdadm.conf" }, FY_EDIT_LIST, NULL },
-	{ { "etc", "mdadm.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "multipath.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "mkinitcpio.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "initrd.mk" }, FY_EDIT_LIST, NULL },

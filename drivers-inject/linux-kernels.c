@@ -142,6 +142,8 @@ kind_of(const char *path, enum fy_edit_kind *ret)
 		*ret = FY_EDIT_FSTAB;
 	else if (starts(path, "etc/lvm/devices/"))
 		*ret = FY_EDIT_LVM_DEVICES;
+	else if (strcmp(name, "mdadm.conf") == 0)
+		*ret = FY_EDIT_MDADM;
 	else if (starts(path, "conf/") || starts(path, "etc/cmdline.d/") ||
 		 strcmp(path, "etc/cmdline") == 0)
 		*ret = FY_EDIT_ARGUMENTS;
