@@ -391,7 +391,11 @@ add_entry(void *ctx, const char *path, struct fy_error *err)
 		return -1;
 	if (initrd == NULL || k->initramfs.n > 1)
 		return 0;
-	return add_initramfs(s->guest, k, initrd, err);
+	i = k->initramfs.n;
+	if (add_initramfs(s->guest, k, initrd, err) == -1)
+		return -1;
+	k->two_ways = i == 1 && k->initramfs.n == 2;
+	return 0;
 }
 
 static int

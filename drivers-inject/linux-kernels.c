@@ -486,8 +486,11 @@ do_kernel(struct fy_system *s, const struct fy_linux_kernel *lk, bool newest,
 	for (i = 1; !lk->unified && i < lk->initramfs.n; i++) {
 		bool boots;
 
-		if (run_one(s, lk, i, false, extras, modules, &boots, err))
+		if (run_one(s, lk, i, newest && lk->two_ways, extras, modules,
+			    &boots, err))
 			return -1;
+		if (lk->two_ways)
+			*ret_boots = *ret_boots && boots;
 	}
 	return 0;
 }

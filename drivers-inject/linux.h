@@ -17,6 +17,9 @@ struct fy_linux_kernel {
 	/* Its initramfs files; the first is the one that boots, the others are
 	 * fallbacks. */
 	struct fy_string_set initramfs;
+	/* The last one is a loader entry's and another one than that in /boot:
+	 * which of the two boots is the firmware's choice. */
+	bool two_ways;
 	/* A unified kernel image: the initramfs is inside of 'image'. */
 	bool unified;
 };

@@ -108,6 +108,19 @@ say "--- only one half is built in"
 kernel $VERSION virtio_pci
 blind 'no usable virtio_blk'
 
+say "--- the loader entry's own initramfs does not, that in /boot does"
+new_tree
+kernel $VERSION
+mkdir -p "$T/tree/boot/loader/entries" "$T/tree/entry"
+initramfs $VERSION bzip2 init
+mv "$T/tree/boot/initrd.img-$VERSION" "$T/tree/entry/initrd"
+printf 'version %s\nlinux /boot/vmlinuz-%s\ninitrd /entry/initrd\n' \
+	$VERSION $VERSION >"$T/tree/boot/loader/entries/x.conf"
+m=lib/modules/$VERSION/kernel
+initramfs $VERSION gzip init etc/booster.init.yaml etc/cmdline \
+	$m/virtio_pci.ko $m/virtio_blk.ko
+blind bzip2
+
 say "--- all is built in"
 kernel $VERSION virtio_pci virtio_blk virtio_net
 initramfs $VERSION bzip2 init
