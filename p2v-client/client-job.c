@@ -9,6 +9,7 @@
 
 #include "common/bytes.h"
 #include "common/hash.h"
+#include "drivers-inject/luks-keys.h"
 
 static int
 set_text(char **field, const char *text, struct fy_error *err)
@@ -273,6 +274,17 @@ custom_json(const struct fy_convert_options *o, struct fy_error *err)
 	return fy_custom_to_json(c, err);
 }
 
+/* As above. */
+static json_t *
+keys_json(const struct fy_convert_options *o, struct fy_error *err)
+{
+	FY_AUTO(luks_keys) struct fy_luks_keys *k = NULL;
+
+	if (fy_luks_keys_load(o->luks_keys, o->n_luks_keys, &k, err) == -1)
+		return NULL;
+	return fy_luks_keys_to_json(k, err);
+}
+
 json_t *
 fy_client_job_json(const struct fy_convert_options *o,
 		   const struct fy_machine *machine,
@@ -281,7 +293,7 @@ fy_client_job_json(const struct fy_convert_options *o,
 {
 	fy_autojson json_t *m = fy_machine_to_json(machine, err);
 	fy_autojson json_t *d = NULL, *networks = NULL, *nics = NULL;
-	fy_autojson json_t *wanted = NULL;
+	fy_autojson json_t *wanted = NULL, *keys = NULL;
 	fy_autojson json_t *emit = emit_json(o);
 	json_t *job;
 
@@ -292,11 +304,12 @@ fy_client_job_json(const struct fy_convert_options *o,
 	if (m == NULL || d == NULL || networks == NULL || nics == NULL)
 		return NULL;
 	wanted = custom_json(o, err);
-	if (wanted == NULL)
+	keys = wanted == NULL ? NULL : keys_json(o, err);
+	if (keys == NULL)
 		return NULL;
 	job = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:O, s:b, s:b, s:b, s:s, s:I, s:I, "
-		"s:O, s:s?, s:O, s:b, s:s, s:O, s:O, s:O}",
+		"s:O, s:s?, s:O, s:b, s:s, s:O, s:O, s:O, s:O}",
 		"action", "convert", "name", o->name, "to", text_or(o->to, "."),
 		"format", text_or(o->format, "qcow2"), "compressed",
 		text_or(o->compressed, "none"), "emit", emit, "inject",
@@ -305,7 +318,8 @@ fy_client_job_json(const struct fy_convert_options *o,
 		"vcpus", (json_int_t)o->vcpus, "memory_bytes",
 		(json_int_t)o->memory_bytes, "networks", networks, "bridge",
 		o->bridge, "nics", nics, "new_uuid", (int)o->new_uuid, "client",
-		client, "machine", m, "disks", d, "custom", wanted);
+		client, "machine", m, "disks", d, "custom", wanted, "luks_keys",
+		keys);
 	if (job == NULL)
 		fy_error_set(err, FY_E_USAGE, 0,
 			     "an option's value is no UTF-8 text");

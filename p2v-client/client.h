@@ -34,6 +34,7 @@ struct fy_client_options {
 	uint64_t vcpus, memory_bytes;
 	struct fy_strings networks, nics;
 	struct fy_custom_options custom;
+	struct fy_strings luks_keys;
 	char *bridge;
 	int virt_type; /* 0 kvm, 1 qemu */
 	bool allow_dirty, all_gaps, rescue;

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "drivers-inject/luks-keys.h"
 #include "p2v-client/client.h"
 #include "p2v-client/inventory.h"
 #include "p2v-client/options.h"
@@ -64,14 +65,27 @@ refuse_unsupported(const struct fy_client_options *o, struct fy_error *err)
 	return 0;
 }
 
+static const char *const *
+items(const struct fy_strings *s)
+{
+	return (const char *const *)s->items;
+}
+
 /* Before anything is begun: a file that can't be read, a name that is none. */
 static int
 check_custom(const struct fy_client_options *o, struct fy_error *err)
 {
 	FY_AUTO(custom) struct fy_custom *c = NULL;
+	FY_AUTO(luks_keys) struct fy_luks_keys *k = NULL;
 
-	if (fy_custom_load(&o->custom, &c, err) == -1)
+	if (fy_custom_load(&o->custom, &c, err) == -1 ||
+	    fy_luks_keys_load(items(&o->luks_keys), o->luks_keys.n, &k, err) ==
+		    -1)
 		return -1;
+	if (k->n > 0 && o->no_inject)
+		return fy_error_set(err, FY_E_USAGE, 0,
+				    "--no-inject leaves the guest as it is: "
+				    "--luks-key means nothing with it");
 	if (c != NULL && o->no_inject)
 		return fy_error_set(err, FY_E_USAGE, 0,
 				    "--no-inject leaves the guest as it is: "
@@ -79,12 +93,6 @@ check_custom(const struct fy_client_options *o, struct fy_error *err)
 				    "--root-password-file, --ssh-key and "
 				    "--install-agent are not possible with it");
 	return 0;
-}
-
-static const char *const *
-items(const struct fy_strings *s)
-{
-	return (const char *const *)s->items;
 }
 
 int
@@ -121,6 +129,8 @@ fy_client_convert_options(const struct fy_client_options *o, struct fy_log *log,
 	c.nics = items(&o->nics);
 	c.n_nics = o->nics.n;
 	c.custom = &o->custom;
+	c.luks_keys = items(&o->luks_keys);
+	c.n_luks_keys = o->luks_keys.n;
 	c.allow_dirty = o->allow_dirty;
 	c.all_gaps = o->all_gaps;
 	c.rescue = o->rescue;

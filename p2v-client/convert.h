@@ -80,6 +80,8 @@ struct fy_convert_options {
 	size_t n_nics;
 	/* What is wanted in the guest; NULL: nothing. */
 	const struct fy_custom_options *custom;
+	const char *const *luks_keys; /* "[UUID=]FILE" */
+	size_t n_luks_keys;
 
 	bool allow_dirty, all_gaps;
 	bool rescue; /* unreadable sectors become zeros, and are listed */

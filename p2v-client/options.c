@@ -103,6 +103,12 @@ const struct fy_option fy_client_convert_table[] = {
 	  .help = "Tell which interface NAME in the guest's configuration "
 		  "is." },
 	FY_CUSTOM_ROWS(AT(custom)),
+	{ .name = "luks-key",
+	  .type = FY_OPT_LIST,
+	  .offset = AT(luks_keys),
+	  .value = "[UUID=]FILE",
+	  .help = "File with the passphrase of a LUKS volume (of that one, or "
+		  "of any), so that the system in it is made bootable." },
 	{ .name = "new-uuid",
 	  .type = FY_OPT_FLAG,
 	  .offset = AT(new_uuid),

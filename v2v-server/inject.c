@@ -17,12 +17,11 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "drivers-inject/luks-keys.h"
 #include "v2v-server/confined.h"
 #include "v2v-server/server.h"
 
-#define MACHINE_MAX  (8u << 20)
-#define KEY_MAX	     4096u
-#define UUID_LETTERS 36u
+#define MACHINE_MAX (8u << 20)
 
 static struct fy_log *
 new_log(const struct fy_server_options *o, struct fy_error *err)
@@ -255,74 +254,12 @@ read_nics(const struct fy_strings *list, struct fy_inject_nic **ret,
 	return 0;
 }
 
-/* Passphrases, and where they came from; wiped at the end. */
-struct keys {
-	struct fy_inject_key *items;
-	char **secrets, **uuids;
-	size_t n;
-};
-
-static void
-release_keys(struct keys *k)
-{
-	size_t i;
-
-	for (i = 0; i < k->n; i++) {
-		if (k->secrets[i] != NULL)
-			explicit_bzero(k->secrets[i], strlen(k->secrets[i]));
-		free(k->secrets[i]);
-		free(k->uuids[i]);
-	}
-	free(k->secrets);
-	free(k->uuids);
-	free(k->items);
-}
-FY_DEFINE_AUTO(keys, struct keys, release_keys)
-
-/* "UUID=FILE" or "FILE"; a newline at the file's end is not the key's. */
 static int
-read_key(const char *given, char **ret_uuid, char **ret, struct fy_error *err)
+read_keys(const struct fy_strings *list, struct fy_luks_keys **ret,
+	  struct fy_error *err)
 {
-	const char *file = given;
-	size_t len = 0;
-
-	if (strspn(given, "0123456789abcdefABCDEF-") == UUID_LETTERS &&
-	    given[UUID_LETTERS] == '=') {
-		file = given + UUID_LETTERS + 1;
-		*ret_uuid = strndup(given, UUID_LETTERS);
-		if (*ret_uuid == NULL)
-			return fy_error_nomem(err);
-	}
-	if (fy_file_read_at(AT_FDCWD, file, KEY_MAX, ret, &len, err) == -1)
-		return fy_error_prefix(err, "--luks-key");
-	if (len > 0 && (*ret)[len - 1] == '\n')
-		(*ret)[--len] = '\0';
-	if (len == 0 || strlen(*ret) != len)
-		return fy_error_set(err, FY_E_USAGE, 0,
-				    "--luks-key: '%s' holds no passphrase",
-				    file);
-	return 0;
-}
-
-static int
-read_keys(const struct fy_strings *list, struct keys *k, struct fy_error *err)
-{
-	size_t i;
-
-	k->items = calloc(list->n + 1, sizeof(*k->items));
-	k->secrets = calloc(list->n + 1, sizeof(*k->secrets));
-	k->uuids = calloc(list->n + 1, sizeof(*k->uuids));
-	if (k->items == NULL || k->secrets == NULL || k->uuids == NULL)
-		return fy_error_nomem(err);
-	for (i = 0; i < list->n; i++) {
-		k->n = i + 1;
-		if (read_key(list->items[i], &k->uuids[i], &k->secrets[i],
-			     err) == -1)
-			return -1;
-		k->items[i].uuid = k->uuids[i];
-		k->items[i].secret = k->secrets[i];
-	}
-	return 0;
+	return fy_luks_keys_load((const char *const *)list->items, list->n, ret,
+				 err);
 }
 
 static int
@@ -385,8 +322,7 @@ run_inject(const struct fy_server_options *o,
 	FY_AUTO(machine) struct fy_machine *machine = NULL;
 	FY_AUTO(custom) struct fy_custom *custom = NULL;
 	fy_autofree struct fy_inject_nic *nics = NULL;
-	struct keys keys = { 0 };
-	FY_AUTO(keys) struct keys *wiped = &keys;
+	FY_AUTO(luks_keys) struct fy_luks_keys *keys = NULL;
 	fy_autojson json_t *report = NULL;
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
@@ -398,7 +334,7 @@ run_inject(const struct fy_server_options *o,
 
 	if (read_machine(o->machine_json, &machine, err) == -1 ||
 	    read_nics(&o->nics, &nics, err) == -1 ||
-	    read_keys(&o->luks_keys, wiped, err) == -1 ||
+	    read_keys(&o->luks_keys, &keys, err) == -1 ||
 	    fy_custom_load(&o->custom, &custom, err) == -1 ||
 	    open_disks(o, arguments, !o->dry_run, &images, err) == -1 ||
 	    (!o->dry_run &&
@@ -415,8 +351,8 @@ run_inject(const struct fy_server_options *o,
 	io.job_dirfd = fd;
 	io.machine = machine;
 	io.nics = nics;
-	io.keys = keys.items;
-	io.n_keys = keys.n;
+	io.keys = keys->items;
+	io.n_keys = keys->n;
 	io.custom = custom;
 	if (fy_confined_inject(&c, &io, &report, err) == -1)
 		return -1;
@@ -467,16 +403,15 @@ run_inspect(const struct fy_server_options *o,
 	const struct fy_confined c = { .open = open_again, .ctx = &opening };
 	fy_autojson json_t *systems = NULL;
 	fy_autojson json_t *all = NULL;
-	struct keys keys = { 0 };
-	FY_AUTO(keys) struct keys *wiped = &keys;
+	FY_AUTO(luks_keys) struct fy_luks_keys *keys = NULL;
 	struct fy_inject_options io = { .job_dirfd = -1,
 					.log = log,
 					.stop = &fy_server_stop };
 
-	if (read_keys(&o->luks_keys, wiped, err) == -1)
+	if (read_keys(&o->luks_keys, &keys, err) == -1)
 		return -1;
-	io.keys = keys.items;
-	io.n_keys = keys.n;
+	io.keys = keys->items;
+	io.n_keys = keys->n;
 	if (fy_confined_inspect(&c, &io, &systems, err) == -1)
 		return -1;
 	if (!o->json) {

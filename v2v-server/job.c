@@ -237,7 +237,9 @@ get_shape(const json_t *j, struct fy_job *job, struct fy_error *err)
 		    -1 ||
 	    get_pairs(j, "nics", &job->nics, &job->n_nics, err) == -1 ||
 	    fy_custom_from_json(json_object_get(j, "custom"), &job->custom,
-				err) == -1)
+				err) == -1 ||
+	    fy_luks_keys_from_json(json_object_get(j, "luks_keys"),
+				   &job->luks_keys, err) == -1)
 		return -1;
 	job->vcpus = (unsigned)vcpus;
 	if (!fy_streq(job->virt_type, "kvm") &&
@@ -351,6 +353,7 @@ fy_job_free(struct fy_job *job)
 	free_pairs(job->networks, job->n_networks);
 	free_pairs(job->nics, job->n_nics);
 	fy_custom_free(job->custom);
+	fy_luks_keys_free(job->luks_keys);
 	fy_machine_free(job->machine);
 	for (i = 0; i < job->n_disks; i++) {
 		free(job->disks[i].path);

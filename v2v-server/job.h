@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/machine.h"
 #include "drivers-inject/custom.h"
+#include "drivers-inject/luks-keys.h"
 #include "imaging/wire.h"
 #include "v2v-server/emit.h"
 
@@ -46,8 +47,9 @@ struct fy_job {
 	uint64_t memory_bytes;
 	struct fy_job_pair *networks, *nics;
 	size_t n_networks, n_nics;
-	char *bridge;		    /* NULL: none */
-	struct fy_custom *custom;   /* NULL: nothing */
+	char *bridge;		  /* NULL: none */
+	struct fy_custom *custom; /* NULL: nothing */
+	struct fy_luks_keys *luks_keys;
 	struct fy_machine *machine; /* as the client described it, or NULL */
 	struct fy_job_disk disks[FY_WIRE_MAX_DISKS];
 	unsigned n_disks;

@@ -186,6 +186,8 @@ inject(struct fy_session *s, json_t **ret, struct fy_error *err)
 	o.nics = nics;
 	o.n_nics = s->job->n_nics;
 	o.custom = s->job->custom;
+	o.keys = s->job->luks_keys->items;
+	o.n_keys = s->job->luks_keys->n;
 	if (fy_job_machine(s->job, &m, err) == -1)
 		return -1;
 	/* Without a description there is nothing but the disks. */
