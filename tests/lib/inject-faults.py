@@ -262,8 +262,9 @@ def main():
         p.add_argument(name)
     p.add_argument("arguments", nargs=argparse.REMAINDER)
     o = p.parse_args()
-    # As a bare name it would be looked for elsewhere.
+    # Bare names would be looked for elsewhere.
     o.preload = os.path.abspath(o.preload)
+    o.directory = os.path.abspath(o.directory)
     if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         fail("prctl")
     Case(o).all()
