@@ -72,15 +72,15 @@ copy_apfs() {
 restored_apfs() {
 	local size loop
 	size=$(stat -c %s "$T/$1")
-	tr '\0' '\245' </dev/zero | head -c "$size" >"$T/target"
-	loop=$(losetup -f --show "$T/target")
+	tr '\0' '\245' </dev/zero | head -c "$size" >"$T/$1.target"
+	loop=$(losetup -f --show "$T/$1.target")
 	at_exit losetup -d "$loop"
 	"$UB" save --quiet --force "$T/$1" "$T/image" || fail "$1: save"
 	"$UB" restore --quiet --verify --force "$T/image" "$loop" ||
 		fail "$1: restore"
-	losetup -d "$loop"
-	$PTCL same "$T/$1.json" "$T/$1" "$T/target" || fail "$1: restored"
-	sound_apfs "$T/target"
+	$PTCL same "$T/$1.json" "$T/$1" "$loop" || fail "$1: restored"
+	$PTCL untouched "$T/$1.json" "$loop" || fail "$1: more was restored"
+	sound_apfs "$loop"
 	rm -f "$T/image"
 }
 

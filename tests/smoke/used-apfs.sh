@@ -69,7 +69,6 @@ look snap.copy /dev/vdc first
 look cut.copy /dev/vdd
 look cut /dev/vde
 touch_up /dev/vdb
-touch_up /dev/vdc
 touch_up /dev/vdd
 SCRIPT
 for name in plain snap cut; do
