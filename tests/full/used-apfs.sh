@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # used-blocks map on APFS of many shapes: from two chunks to more than one block of
-# them holds, all of mkapfs' options, full, with snapshots, after power cuts;
+# them holds, all of mkapfs' options, with snapshots, after power cuts;
 # aged twice; each copy by apfsck, mounted, and (where there is FUSE) read by
 # libfsapfs; images both ways with partclone.
 set -eu
@@ -38,7 +38,6 @@ sense 1G -s -z -L label
 norm 1200M -z
 snaps 2G -s
 part 1300000K -- 300001
-full 1G
 wide 17G
 SHAPES
 cat >"$T/fill" <<'SCRIPT'
@@ -54,15 +53,6 @@ special() {
 	norm,2)
 		mount -t apfs -o readwrite "$2" /m
 		rm -rf "/m/t$(($4 - 1))"
-		umount /m ;;
-	full,2)
-		mount -t apfs -o readwrite "$2" /m
-		head -c 1200M /dev/zero >/m/big 2>/run/log || :
-		umount /m ;;
-	wide,2)
-		# Past the chunks that one block has.
-		mount -t apfs -o readwrite "$2" /m
-		head -c 300M /dev/urandom >/m/big
 		umount /m ;;
 	esac
 }

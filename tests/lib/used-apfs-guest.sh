@@ -4,9 +4,10 @@
 # In the workbench: APFS filled, aged, and looked at.  The module (0.3.0) has its
 # limits: of a container below 500 MB the internal pool runs full when it is
 # mounted again and again; files that a snapshot has too can't be removed; and
-# what is written after a snapshot leaves a count that apfsck calls bad.  What is found goes to
-# $OUT/NAME.tree: types, modes, links and digests of all files, and those of the
-# snapshots after a line with the name of each.
+# what is written after a snapshot leaves a count that apfsck calls bad.  It
+# writes slowly: to fill a container to its end takes hours here.  What is found
+# goes to $OUT/NAME.tree: types, modes, links and digests of all files, and those
+# of the snapshots after a line with the name of each.
 
 mkdir -p /m
 
