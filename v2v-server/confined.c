@@ -420,6 +420,26 @@ run(struct task *t, json_t **ret, struct fy_error *err)
 }
 
 /* With a directory for temporary files. */
+/* Without a name where that can be had; else it goes with its directory, for
+ * some network filesystems can't tell the size of a file that is unlinked. */
+static int
+changes_file(const char *dir, struct fy_error *err)
+{
+	fy_autofree char *path = NULL;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	path = fy_format(err, "%s/changes", dir);
+	if (path == NULL)
+		return -1;
+	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return fy_error_set(err, FY_E_IO, errno, "cannot create '%s'",
+				    path);
+	return fd;
+}
+
 static int
 run_with_room(struct task *t, json_t **ret, struct fy_error *err)
 {
@@ -434,7 +454,7 @@ run_with_room(struct task *t, json_t **ret, struct fy_error *err)
 		t->tmpdir = made;
 	}
 	if (t->inject && !t->o->dry_run)
-		changes = fy_file_temporary(t->tmpdir, err);
+		changes = changes_file(t->tmpdir, err);
 	t->changes = changes;
 	r = t->inject && !t->o->dry_run && changes == -1 ? -1
 							 : run(t, ret, err);
