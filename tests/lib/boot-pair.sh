@@ -3,13 +3,15 @@
 #
 # The steps of the boot tests: a machine is built and booted as the iron that
 # it was, converted over SSH, and booted from the emitted definition, unedited,
-# by a private libvirtd.  After common.sh, sshd.sh and libvirt.sh.
+# by a private libvirtd.  After common.sh, sshd.sh and libvirt.sh, and for a root
+# on LVM, LUKS or md (make-guest --stack) workbench.sh.
 #
 #     pair_begin                   what the test needs; the login key
-#     pair_make ARGS...            make-guest -> $PAIR_DISK
+#     pair_make ARGS...            make-guest -> $PAIR_DISK (${PAIR_DISKS[@]})
 #     pair_iron ARGS...            boots as the physical machine
 #     pair_iron_fails ARGS...      as it is, on virtio, it must not boot
 #     pair_convert ARGS...         p2v-client convert -> $PAIR_TO/machine.*
+#     pair_clean [JUDGE]           the checkers on the images' filesystems
 #     pair_start                   virsh define, start
 #     pair_ssh_works ADDRESS       the proof
 #     pair_has COMMAND PATTERN     the command's output in the guest
@@ -28,6 +30,7 @@ pair_begin() {
 		ssh ssh-keygen virsh virt-xml-validate python3
 	requires_built p2v-client v2v-server
 	PAIR_DISK=$T/disk.img
+	PAIR_DISKS=("$PAIR_DISK")
 	PAIR_TO=$T/vms
 	PAIR_KEY=$T/login
 	ssh-keygen -q -t ed25519 -N '' -f "$PAIR_KEY"
@@ -39,17 +42,55 @@ pair_make() {
 	"$FY_TOP/tests/guests/make-guest" --out "$PAIR_DISK" \
 		--ssh-key "$PAIR_KEY.pub" "$@" ||
 		fail "the guest could not be built"
+	[ ! -e "$PAIR_DISK.make" ] || pair_stack
 	say "guest built in $((SECONDS - start)) s"
+}
+
+# The root onto its volume, with what LUKS and LVM or md are.
+pair_stack() {
+	[ ! -e "$PAIR_DISK.2" ] || PAIR_DISKS=("$PAIR_DISK" "$PAIR_DISK.2")
+	workbench "$PAIR_DISK.make" "${PAIR_DISKS[@]}" "$PAIR_DISK.root" \
+		>"$T/stack.log" 2>&1 || {
+		cat "$T/stack.log"
+		fail "the guest's volumes were not made"
+	}
+	rm -f "$PAIR_DISK.root" "$PAIR_DISK.make"
+}
+
+# The LUKS volume in that partition of a disk.
+luks_uuid() {
+	local start
+	start=$(sfdisk -J "$1" | jq ".partitiontable.partitions[$2 - 1].start")
+	blkid -p -O $((start * 512)) -s UUID -o value "$1"
+}
+
+# pair_images: the converted ones, in the order of the disks.
+pair_images() {
+	local i
+	echo "$PAIR_TO/machine.qcow2"
+	for ((i = 2; i <= ${#PAIR_DISKS[@]}; i++)); do
+		echo "$PAIR_TO/machine-$i.qcow2"
+	done
 }
 
 pair_boot() {
 	"$FY_TOP/tests/guests/boot" "$@"
 }
 
+# pair_power LOG ARGS...: with the disks that stdin lists.
+pair_power() {
+	local log=$1 disk disks=()
+	shift
+	while read -r disk; do
+		disks+=(--disk "$disk")
+	done
+	pair_boot "${disks[@]}" --log "$log" --timeout 900 "$@" </dev/null
+}
+
 pair_iron() {
 	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting as the physical machine"
-	pair_boot --disk "$PAIR_DISK" --log "$T/iron.log" --timeout 600 "$@" || {
+	printf '%s\n' "${PAIR_DISKS[@]}" | pair_power "$T/iron.log" "$@" || {
 		tail -c 2000 "$T/iron.log"
 		fail "the machine does not boot as it was built"
 	}
@@ -61,19 +102,22 @@ pair_iron_fails() {
 	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting it unconverted on virtio (which must fail)"
 	# No NIC: UEFI would try to boot from it for minutes.
-	pair_boot --disk "$PAIR_DISK" --snapshot --as virtio \
-		--log "$T/unconverted.log" --timeout 600 "$@" || status=$?
+	printf '%s\n' "${PAIR_DISKS[@]}" | pair_power "$T/unconverted.log" \
+		--snapshot --as virtio "$@" || status=$?
 	[ "$status" = 1 ] ||
 		fail "unconverted on virtio: status $status, not a failed boot"
 }
 
 pair_convert() {
-	local status=0 start=$SECONDS
+	local status=0 start=$SECONDS disk image disks=()
+	for disk in "${PAIR_DISKS[@]}"; do
+		disks+=(--disk "$disk")
+	done
 	[ -n "${SSHD_PORT:-}" ] || sshd_start --root "$T"
 	say "converting over SSH"
 	"$FY_BUILD/p2v-client" convert --server "$SSHD_SERVER" \
 		--identity "$SSHD_KEY" --fingerprint "$SSHD_FINGERPRINT" \
-		--disk "$PAIR_DISK" --name machine --to "$PAIR_TO" \
+		"${disks[@]}" --name machine --to "$PAIR_TO" \
 		--virt-type qemu --bridge "$LV_BRIDGE" --progress none \
 		"$@" || status=$?
 	if [ "$status" != 0 ]; then
@@ -82,14 +126,57 @@ pair_convert() {
 	fi
 	say "converted in $((SECONDS - start)) s"
 	[ -s "$PAIR_TO/machine.xml" ] || fail "there is no machine.xml"
-	[ -s "$PAIR_TO/machine.qcow2" ] || fail "there is no machine.qcow2"
+	for image in $(pair_images); do
+		qemu-img check -q "$image" ||
+			fail "qemu-img check of ${image##*/}"
+	done
 	# The server removes it after its last word to the client.
 	wait_for 10 test ! -e "$PAIR_TO/machine.partial" ||
 		fail "machine.partial is left"
 	virt-xml-validate "$PAIR_TO/machine.xml" domain ||
 		fail "virt-xml-validate refuses machine.xml"
-	qemu-img check -q "$PAIR_TO/machine.qcow2" ||
-		fail "qemu-img check finds errors"
+}
+
+# The filesystems in the partitions, as the images are now (before a boot, after
+# which the kernel has tidied up): by this machine's checkers, and what lies on
+# volumes by the workbench's, with the script JUDGE.
+pair_clean() {
+	local image raw start size type at=$T/clean.part n=0 raws=()
+	for image in $(pair_images); do
+		raw=$T/${image##*/}.raw
+		raws+=("$raw")
+		qemu-img convert -O raw "$image" "$raw"
+		while read -r start size; do
+			rm -f "$at"
+			dd if="$raw" of="$at" bs=1M iflag=skip_bytes,count_bytes \
+				skip="$start" count="$size" conv=sparse status=none
+			truncate -s "$size" "$at"
+			type=$(blkid -p -s TYPE -o value "$at" || :)
+			case $type in
+			ext*) e2fsck -fn "$at" ;;
+			xfs) xfs_repair -n -f "$at" ;;
+			btrfs) btrfs check --readonly "$at" ;;
+			vfat) fsck.vfat -n "$at" ;;
+			*) continue ;;
+			esac >"$T/clean.log" 2>&1 || {
+				cat "$T/clean.log"
+				fail "$type at $start in ${image##*/} is not whole"
+			}
+			n=$((n + 1))
+		done < <(sfdisk -J "$raw" | jq -r '.partitiontable |
+			(.sectorsize // 512) as $s | .partitions[] |
+			"\(.start * $s) \(.size * $s)"')
+	done
+	if [ -n "${1:-}" ]; then
+		workbench - "${raws[@]}" <<<"$1" >"$T/clean.log" 2>&1 || {
+			cat "$T/clean.log"
+			fail "what lies on the volumes is not whole"
+		}
+		n=$((n + 1))
+	fi
+	rm -f "${raws[@]}" "$at"
+	[ "$n" -gt 0 ] || fail "there was no filesystem to check"
+	say "$n filesystems are whole"
 }
 
 pair_start() {
@@ -102,7 +189,7 @@ pair_start() {
 }
 
 pair_ssh_works() {
-	if ! lv_wait_ssh 400 "$PAIR_KEY" "$1"; then
+	if ! lv_wait_ssh 1800 "$PAIR_KEY" "$1"; then
 		tail -c 3000 "$T/console.log" | cat -v
 		fail "no login at $1 after $((SECONDS - PAIR_STARTED)) s"
 	fi
@@ -157,8 +244,7 @@ pair_off() {
 pair_back() {
 	[ -z "${FY_PAIR_QUICK:-}" ] || return 0
 	say "booting the converted disk on AHCI and e1000 again"
-	pair_boot --disk "$PAIR_TO/machine.qcow2" --format qcow2 --snapshot \
-		--log "$T/back.log" --timeout 600 "$@" || {
+	pair_images | pair_power "$T/back.log" --format qcow2 --snapshot "$@" || {
 		tail -c 2000 "$T/back.log"
 		fail "the converted disk no longer boots on the iron"
 	}
