@@ -13,6 +13,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/devices.h"
 
 void
 fy_guestfs_free_strings(char **list)
@@ -52,7 +53,7 @@ try_keys(struct fy_appliance *a, size_t disk, const struct fy_disk_volume *v,
 {
 	static const struct guestfs_cryptsetup_open_argv none = { 0 };
 	fy_autofree char *device =
-		fy_appliance_partition((unsigned)disk, v->number, err);
+		fy_devices_disk_name("sd", (unsigned)disk, v->number, err);
 	fy_autofree char *name = fy_format(err, "luks-%s", v->uuid);
 	size_t i;
 

@@ -114,10 +114,6 @@ int fy_appliance_error(const struct fy_appliance *a, struct fy_error *err,
 		       const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* "/dev/sda2" of disk 0; malloc'd. */
-char *fy_appliance_partition(unsigned disk, unsigned number,
-			     struct fy_error *err);
-
 /* Open what a key is for, and add rows. */
 int fy_appliance_find(struct fy_appliance *a, const struct fy_inject_key *keys,
 		      size_t n_keys, struct fy_error *err);

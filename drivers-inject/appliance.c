@@ -19,6 +19,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/overlay.h"
+#include "drivers-inject/devices.h"
 
 #define MAX_FD 1024
 
@@ -68,21 +69,6 @@ fy_appliance_error(const struct fy_appliance *a, struct fy_error *err,
 }
 
 /* --- starting -------------------------------------------------------------- */
-
-char *
-fy_appliance_partition(unsigned disk, unsigned number, struct fy_error *err)
-{
-	char letters[8], part[16] = "";
-	size_t at = sizeof(letters);
-	unsigned n = disk + 1;
-
-	letters[--at] = '\0';
-	for (; n > 0 && at > 0; n = (n - 1) / 26)
-		letters[--at] = (char)('a' + (n - 1) % 26);
-	if (number > 0)
-		snprintf(part, sizeof(part), "%u", number);
-	return fy_format(err, "/dev/sd%s%s", letters + at, part);
-}
 
 /* As partclone/table.c decides it, by no more than the signature: nothing is
  * parsed before the process is confined. */
@@ -415,7 +401,7 @@ device_of(struct fy_appliance *a, unsigned disk, const struct fy_disk_volume *v,
 	if (f != NULL)
 		return fy_format(err, "%s", f->device);
 	if (v->layer == NULL)
-		return fy_appliance_partition(disk, v->number, err);
+		return fy_devices_disk_name("sd", disk, v->number, err);
 	if (strcmp(v->layer, "lvm") == 0)
 		return fy_format(err, "/dev/%s", v->path);
 	device = v->uuid == NULL ? NULL : find_array(a, v->uuid);

@@ -405,8 +405,9 @@ is_plain(const char *id)
 	       strspn(id, "0123456789abcdefABCDEF-") == strlen(id);
 }
 
-static char *
-virtio_name(unsigned disk, unsigned number)
+char *
+fy_devices_disk_name(const char *kind, unsigned disk, unsigned number,
+		     struct fy_error *err)
 {
 	char letters[8], part[16] = "";
 	size_t at = sizeof(letters);
@@ -417,7 +418,7 @@ virtio_name(unsigned disk, unsigned number)
 		letters[--at] = (char)('a' + (n - 1) % 26);
 	if (number > 0)
 		snprintf(part, sizeof(part), "%u", number);
-	return fy_format(NULL, "/dev/vd%s%s", letters + at, part);
+	return fy_format(err, "/dev/%s%s%s", kind, letters + at, part);
 }
 
 /* "vg/lv" as device-mapper has it: hyphens doubled. */
@@ -474,7 +475,8 @@ fy_devices_pv_name(const struct fy_devices *d, const char *id, size_t len)
 
 			if (fy_streq(v->filesystem, "LVM2_member") &&
 			    v->uuid != NULL && is_pv_id(v->uuid, id, len))
-				return virtio_name((unsigned)i, v->number);
+				return fy_devices_disk_name("vd", (unsigned)i,
+							    v->number, NULL);
 		}
 	return NULL;
 }
@@ -491,7 +493,7 @@ fy_devices_name(const struct fy_devices *d, unsigned disk,
 	if (v->layer != NULL && form == FY_DEVICE_VIRTIO)
 		return NULL;
 	if (form == FY_DEVICE_VIRTIO)
-		return virtio_name(disk, v->number);
+		return fy_devices_disk_name("vd", disk, v->number, NULL);
 	if (form == FY_DEVICE_CRYPT)
 		uuid = fy_streq(v->filesystem, "crypto_LUKS");
 	if (is_member(v)) /* udev has no name for that UUID */
@@ -537,7 +539,8 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 	if (form == FY_DEVICE_VIRTIO && p.number == 0) {
 		found = find_disk(d, &p);
 		if (found >= 0)
-			*ret = virtio_name((unsigned)found, 0);
+			*ret = fy_devices_disk_name("vd", (unsigned)found, 0,
+						    NULL);
 		return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
 	}
 	v = fy_devices_find(d, name, &disk);

@@ -67,6 +67,10 @@ char *fy_devices_name(const struct fy_devices *d, unsigned disk,
 char *fy_devices_pv_name(const struct fy_devices *d, const char *id,
 			 size_t len);
 
+/* The name of disk 'disk' (from 0), or of its partition 'number' (0: the whole),
+ * of a kind that counts in letters: "/dev/vda1".  malloc'd, or NULL. */
+char *fy_devices_disk_name(const char *kind, unsigned disk, unsigned number,
+			   struct fy_error *err);
 /* Of an LV, "vg/lv": /dev/mapper/vg-lv.  malloc'd, or NULL. */
 char *fy_devices_mapper_name(const char *path);
 
