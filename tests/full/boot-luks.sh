@@ -24,7 +24,7 @@ echo "$word" >"$T/passphrase"
 pair_convert --nic "enp0s5=$PAIR_NIC_MAC" --luks-key "$luks=$T/passphrase"
 ! grep -raFl "$word" "$PAIR_TO" "$SSHD_LOG" ||
 	fail "the passphrase was written down"
-jq -e '.systems[] | select(.volume == "sys/root")' \
+jq -e '.injection.systems[] | select(.volume == "sys/root")' \
 	"$PAIR_TO/machine.job/report.json" >/dev/null ||
 	fail "the system inside of LUKS is not in the report"
 judge="printf %s '$word' | cryptsetup open --key-file - /dev/vdb2 crypt
