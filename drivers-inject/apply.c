@@ -26,7 +26,7 @@ apply(struct fy_volume *const *disks, size_t n,
 	fy_progress_phase(o->progress, "inject", total);
 	if (fy_undo_write(disks, changed, n, o->job_dirfd, o->stop, err) == -1)
 		return -1;
-	if (fy_changes_apply(disks, n, fd, o->progress, err) == -1)
+	if (fy_changes_apply(disks, n, fd, changed, o->progress, err) == -1)
 		return fy_error_prefix(err,
 				       "writing the changes (undo.log has the "
 				       "old content)");

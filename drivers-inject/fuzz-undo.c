@@ -91,7 +91,7 @@ read_it(struct fy_volume *const *v, const unsigned char *data, size_t size)
 	if (x[0] != NULL && x[1] != NULL && fd != -1 &&
 	    fy_fd_write_full(fd, data, size, NULL) == 0 &&
 	    fy_changes_read(v, DISKS, fd, x, NULL) == 0 &&
-	    fy_changes_apply(v, DISKS, fd, NULL, NULL) == -1)
+	    fy_changes_apply(v, DISKS, fd, x, NULL, NULL) == -1)
 		abort();
 	fy_extents_free(x[0]);
 	fy_extents_free(x[1]);

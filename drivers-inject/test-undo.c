@@ -137,6 +137,7 @@ test_changes(struct fy_volume *const *v, struct fy_extents *const *x)
 	fy_autofd int fd = fy_file_temporary(NULL, &err);
 	struct fy_volume *to[2] = { NULL, NULL };
 	struct fy_extents *is[2] = { NULL, NULL };
+	struct fy_extents *const known[2] = { x[0], fy_extents_new(&err) };
 	struct fy_error e = { 0 };
 	off_t len, at;
 	char byte;
@@ -155,9 +156,17 @@ test_changes(struct fy_volume *const *v, struct fy_extents *const *x)
 		      fy_extents_count(is[i]) == fy_extents_count(x[i]) &&
 		      fy_extents_end(is[i]) == fy_extents_end(x[i]));
 	writes = 0;
-	CHECK_OK(fy_changes_apply(v, 2, fd, NULL, &err), &err);
+	CHECK_OK(fy_changes_apply(v, 2, fd, is, NULL, &err), &err);
 	CHECK(writes > 0 &&
 	      memcmp(disks_now, changed_to, sizeof(changed_to)) == 0);
+	/* It has more than was read: that is not written. */
+	memcpy(disks_now, original, sizeof(original));
+	CHECK(fy_changes_apply(v, 2, fd, known, NULL, &e) == -1 &&
+	      e.code == FY_E_CORRUPT);
+	CHECK(memcmp(disks_now[0], changed_to[0], SIZE) == 0 &&
+	      memcmp(disks_now[1], original[1], SIZE) == 0);
+	fy_extents_free(known[1]);
+	writes = 0;
 	len = lseek(fd, 0, SEEK_END);
 	for (at = 0; at < len; at += at < 200 || len - at < 80 ? 1 : 991) {
 		CHECK(pread(fd, &byte, 1, at) == 1);

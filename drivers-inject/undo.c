@@ -502,16 +502,47 @@ fy_changes_read(struct fy_volume *const *disks, size_t n_disks, int fd,
 
 struct apply {
 	struct fy_volume *const *disks;
+	struct fy_extents *const *changed;
 	struct fy_progress *progress;
+	bool begun;
+	uint32_t disk;			 /* which the cursor goes through */
+	struct fy_extents_cursor cursor; /* of its changes */
+	struct fy_extent now;		 /* the one it has come to */
 };
+
+/* That a record is one of those that were read before. */
+static int
+check_known(struct apply *a, const struct record *r, struct fy_error *err)
+{
+	uint64_t skip;
+	int more = 1;
+
+	if (!a->begun || a->disk != r->disk) {
+		fy_extents_cursor_init(&a->cursor, a->changed[r->disk]);
+		a->now = (struct fy_extent){ 0 };
+		a->disk = r->disk;
+		a->begun = true;
+	}
+	while (more == 1 && r->offset >= a->now.offset + a->now.length)
+		more = fy_extents_next(&a->cursor, &a->now, err);
+	if (more == -1)
+		return -1;
+	skip = r->offset - a->now.offset;
+	if (more == 1 && r->offset >= a->now.offset &&
+	    r->length <= a->now.length - skip)
+		return 0;
+	return fy_error_set(err, FY_E_CORRUPT, 0,
+			    CHANGES " is another one than it was");
+}
 
 static int
 apply_one(void *ctx, const struct record *r, const void *data,
 	  struct fy_error *err)
 {
-	const struct apply *a = ctx;
+	struct apply *a = ctx;
 
-	if (fy_volume_pwrite(a->disks[r->disk], data, r->length, r->offset,
+	if (check_known(a, r, err) == -1 ||
+	    fy_volume_pwrite(a->disks[r->disk], data, r->length, r->offset,
 			     err) == -1)
 		return -1;
 	fy_progress_add(a->progress, r->length, 0);
@@ -520,12 +551,15 @@ apply_one(void *ctx, const struct record *r, const void *data,
 
 int
 fy_changes_apply(struct fy_volume *const *disks, size_t n_disks, int fd,
+		 struct fy_extents *const *changed,
 		 struct fy_progress *progress, struct fy_error *err)
 {
 	fy_autofree unsigned char *data = malloc(MAX_DATA);
 	unsigned char trailer[TRAILER_BYTES];
 	struct log l = { .name = CHANGES, .fd = fd, .data = data };
-	struct apply a = { .disks = disks, .progress = progress };
+	struct apply a = { .disks = disks,
+			   .changed = changed,
+			   .progress = progress };
 	uint64_t size = 0;
 	size_t i;
 

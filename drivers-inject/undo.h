@@ -39,8 +39,14 @@ int fy_changes_write(struct fy_volume *const *disks,
  * not sorted: then nothing of it is to be written. */
 int fy_changes_read(struct fy_volume *const *disks, size_t n_disks, int fd,
 		    struct fy_extents *const *ret, struct fy_error *err);
-/* Write it to the disks, after fy_changes_read, and flush. */
+/*
+ * Write it to the disks, and flush.  'changed' is what fy_changes_read found, of
+ * which the undo log has the old content: what else the file names by now (a
+ * process that outlived the one that wrote it may hold it) is not written, and
+ * is FY_E_CORRUPT.
+ */
 int fy_changes_apply(struct fy_volume *const *disks, size_t n_disks, int fd,
+		     struct fy_extents *const *changed,
 		     struct fy_progress *progress, struct fy_error *err);
 
 #endif
