@@ -75,6 +75,13 @@ fy_align_up(uint64_t v, uint64_t align)
 	return (v + align - 1) & ~(align - 1);
 }
 
+/* a / b, rounded up; never overflows.  'b' is not 0. */
+static inline uint64_t
+fy_div_up(uint64_t a, uint64_t b)
+{
+	return a / b + (a % b != 0);
+}
+
 static inline bool
 fy_is_power_of_two(uint64_t v)
 {

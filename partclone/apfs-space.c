@@ -45,12 +45,6 @@ damaged(struct fy_error *err, const char *what)
 	return fy_error_set(err, FY_E_FORMAT, 0, "%s", what);
 }
 
-static uint64_t
-ceil_div(uint64_t a, uint64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 bool
 fy_apfs_is_object(const unsigned char *object, size_t len, uint32_t type)
 {
@@ -194,8 +188,8 @@ map_device(struct space *s, struct fy_error *err)
 
 	if (fy_get_le64(d) != s->fs->blocks ||
 	    fy_get_le64(d + 8) != s->chunks ||
-	    cibs != ceil_div(s->chunks, s->per_cib) ||
-	    (cabs != 0 && cabs != ceil_div(cibs, s->per_cab)))
+	    cibs != fy_div_up(s->chunks, s->per_cib) ||
+	    (cabs != 0 && cabs != fy_div_up(cibs, s->per_cab)))
 		return damaged(err, "the space manager's counts of the "
 				    "container are wrong");
 	if (offset < SPACE_LEAST || offset > s->len ||
@@ -239,7 +233,7 @@ decode(struct space *s, struct fy_error *err)
 	    s->per_cib > room / CHUNK || s->per_cab < 1 ||
 	    s->per_cab > room / 8)
 		return damaged(err, "the space manager's sizes make no sense");
-	s->chunks = ceil_div(s->fs->blocks, s->per_chunk);
+	s->chunks = fy_div_up(s->fs->blocks, s->per_chunk);
 	/* The pool, and the blocks for the bitmap of the pool itself. */
 	if (fy_block_map_name(s->map, s->pool, s->pool_blocks, err) == -1 ||
 	    fy_block_map_name(s->map, fy_get_le64(o + 168),

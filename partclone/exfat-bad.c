@@ -218,7 +218,7 @@ use_allocation(struct walk *w, const unsigned char *entry, unsigned flags,
 		return 0;
 	if (!fy_exfat_is_cluster(e, first))
 		return 1;
-	count = bytes / e->cluster_bytes + (bytes % e->cluster_bytes != 0);
+	count = fy_div_up(bytes, e->cluster_bytes);
 	if ((flags & ONE_PIECE) == 0) {
 		own(w->bad, first, 1);
 		return is_directory ? enqueue(w, first, 0, err) : 0;

@@ -70,8 +70,7 @@ static int
 follow_file(struct fy_exfat *e, uint32_t first, uint64_t bytes,
 	    struct fy_exfat_chain *ret, struct fy_error *err)
 {
-	uint64_t clusters =
-		bytes / e->cluster_bytes + (bytes % e->cluster_bytes != 0);
+	uint64_t clusters = fy_div_up(bytes, e->cluster_bytes);
 	int r;
 
 	if (clusters == 0 || clusters > e->clusters)

@@ -43,7 +43,7 @@ fy_hits_blocks(const struct fy_hit_ranges *r, uint64_t from, uint64_t to,
 	for (i = find(r, from); i < r->n && r->items[i].offset < to; i++) {
 		first = fy_max_u64(done, r->items[i].offset / size);
 		end = fy_min_u64(r->items[i].offset + r->items[i].length, to);
-		end = end / size + (end % size != 0);
+		end = fy_div_up(end, size);
 		if (end > first)
 			n += end - first;
 		done = fy_max_u64(done, end);
