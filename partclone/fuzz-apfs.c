@@ -9,37 +9,7 @@
  */
 #include "partclone/fuzz-tools.h"
 
-#define BLOCK  4096u
-#define RECORD (2 + BLOCK)
-#define SIZE   FY_GIB
-#define BLOCKS (1u << 16)
-
-struct device {
-	const uint8_t *blocks[BLOCKS];
-};
-
-static int
-pread_blocks(void *handle, void *buf, size_t len, uint64_t offset,
-	     struct fy_error *err)
-{
-	const struct device *d = handle;
-	const uint8_t *from;
-	uint8_t *to = buf;
-	size_t skip, n;
-
-	(void)err;
-	for (; len > 0; to += n, offset += n, len -= n) {
-		skip = offset % BLOCK;
-		n = (size_t)fy_min_u64(len, BLOCK - skip);
-		from = offset / BLOCK < BLOCKS ? d->blocks[offset / BLOCK]
-					       : NULL;
-		if (from != NULL)
-			memcpy(to, from + skip, n);
-		else
-			memset(to, 0, n);
-	}
-	return 0;
-}
+#define SIZE FY_GIB
 
 static void
 make_checksum_right(uint8_t *block)
@@ -49,7 +19,7 @@ make_checksum_right(uint8_t *block)
 
 	if (fy_get_le16(block + 24) == 0 || fy_get_le16(block + 24) > 0x20)
 		return;
-	for (i = 8; i < BLOCK; i += 4) {
+	for (i = 8; i < FUZZ_BLOCK; i += 4) {
 		low += fy_get_le32(block + i);
 		high += low;
 	}
@@ -61,17 +31,16 @@ make_checksum_right(uint8_t *block)
 }
 
 static void
-map_device(struct device *d)
+map_device(struct fuzz_blocks *d)
 {
-	static const struct fy_volume_ops ops = { .pread = pread_blocks };
 	const struct fy_fs_map_options options = { .allow_dirty = true };
 	struct fy_fs_info info = { .driver = &fy_fs_apfs, .name = "apfs" };
 	struct fy_fs_result result;
 	struct fy_error err = { 0 };
-	struct fy_volume *v = fy_volume_new(&ops, d, "fuzz", SIZE, 512, &err);
+	struct fy_volume *v = fuzz_blocks_volume(d, SIZE);
 	struct fy_extents *used = fy_extents_new(&err);
 
-	if (v == NULL || used == NULL)
+	if (used == NULL)
 		abort();
 	/* Nothing fails to be read here, so there is a map, if of all. */
 	if (fy_fs_map(v, &info, &options, used, &result, &err) == -1)
@@ -87,7 +56,7 @@ map_device(struct device *d)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct device device;
+	static struct fuzz_blocks device;
 	uint8_t *copy, *p;
 
 	if (size > FY_MIB)
@@ -97,7 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (copy == NULL)
 		abort();
 	memcpy(copy, data, size);
-	for (p = copy; size >= RECORD; p += RECORD, size -= RECORD) {
+	for (p = copy; size >= FUZZ_RECORD;
+	     p += FUZZ_RECORD, size -= FUZZ_RECORD) {
 		make_checksum_right(p + 2);
 		device.blocks[fy_get_le16(p)] = p + 2;
 	}

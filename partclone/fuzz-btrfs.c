@@ -10,51 +10,8 @@
 #include "partclone/btrfs.h"
 #include "partclone/fuzz-tools.h"
 
-#define BLOCK  4096u
-#define RECORD (2 + BLOCK)
 #define SIZE   (128 * FY_MIB)
-#define BLOCKS (SIZE / BLOCK)
-
-struct device {
-	const uint8_t *blocks[BLOCKS];
-};
-
-static int
-pread_blocks(void *handle, void *buf, size_t len, uint64_t offset,
-	     struct fy_error *err)
-{
-	const struct device *d = handle;
-	uint8_t *to = buf;
-	size_t skip, n;
-
-	(void)err;
-	while (len > 0) {
-		const uint8_t *from = d->blocks[offset / BLOCK];
-
-		skip = offset % BLOCK;
-		n = (size_t)fy_min_u64(len, BLOCK - skip);
-		if (from != NULL)
-			memcpy(to, from + skip, n);
-		else
-			memset(to, 0, n);
-		to += n;
-		offset += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static struct fy_volume *
-open_device(struct device *d)
-{
-	static const struct fy_volume_ops ops = { .pread = pread_blocks };
-	struct fy_error err = { 0 };
-	struct fy_volume *v = fy_volume_new(&ops, d, "fuzz", SIZE, 512, &err);
-
-	if (v == NULL)
-		abort();
-	return v;
-}
+#define BLOCKS (SIZE / FUZZ_BLOCK)
 
 static void
 read_map(struct fy_volume *const *v, size_t n, enum fy_btrfs_flags flags)
@@ -88,7 +45,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct fy_fs_map_options options = { .allow_dirty = true };
-	static struct device devices[2];
+	static struct fuzz_blocks devices[2];
 	struct fy_fs_result result = { .bytes = SIZE };
 	struct fy_fs_member member = { 0 };
 	struct fy_error err = { 0 };
@@ -99,13 +56,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > FY_MIB)
 		return 0;
 	memset(devices, 0, sizeof(devices));
-	for (; size >= RECORD; data += RECORD, size -= RECORD) {
+	for (; size >= FUZZ_RECORD; data += FUZZ_RECORD, size -= FUZZ_RECORD) {
 		number = fy_get_le16(data);
 		devices[number >> 15].blocks[(number & 0x7fff) % BLOCKS] =
 			data + 2;
 	}
 	for (i = 0; i < 2; i++)
-		v[i] = open_device(&devices[i]);
+		v[i] = fuzz_blocks_volume(&devices[i], SIZE);
 	/* As the driver is called. */
 	used = fy_extents_new(&err);
 	if (used == NULL || fy_fs_btrfs.member(v[0], &member, &err) == -1)

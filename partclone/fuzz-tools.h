@@ -54,6 +54,54 @@ fuzz_volume(struct fuzz_disk *d, uint32_t sector_bytes)
 	return v;
 }
 
+/*
+ * Another one: blocks of 4096 bytes by their numbers, zeros elsewhere.  An input
+ * is a list of them: 2 bytes of number (little-endian), then the block.
+ */
+#define FUZZ_BLOCK  4096u
+#define FUZZ_RECORD (2 + FUZZ_BLOCK)
+#define FUZZ_BLOCKS (1u << 16)
+
+struct fuzz_blocks {
+	const uint8_t *blocks[FUZZ_BLOCKS];
+};
+
+static inline int
+fuzz_blocks_pread(void *handle, void *buf, size_t len, uint64_t offset,
+		  struct fy_error *err)
+{
+	const struct fuzz_blocks *d = handle;
+	uint8_t *to = buf;
+	size_t skip, n;
+
+	(void)err;
+	for (; len > 0; to += n, offset += n, len -= n) {
+		const uint8_t *from = NULL;
+
+		if (offset / FUZZ_BLOCK < FUZZ_BLOCKS)
+			from = d->blocks[offset / FUZZ_BLOCK];
+		skip = offset % FUZZ_BLOCK;
+		n = (size_t)fy_min_u64(len, FUZZ_BLOCK - skip);
+		if (from != NULL)
+			memcpy(to, from + skip, n);
+		else
+			memset(to, 0, n);
+	}
+	return 0;
+}
+
+static inline struct fy_volume *
+fuzz_blocks_volume(struct fuzz_blocks *d, uint64_t size)
+{
+	static const struct fy_volume_ops ops = { .pread = fuzz_blocks_pread };
+	struct fy_error err = { 0 };
+	struct fy_volume *v = fy_volume_new(&ops, d, "fuzz", size, 512, &err);
+
+	if (v == NULL)
+		abort();
+	return v;
+}
+
 /* What every map must be, whatever the input. */
 static inline void
 fuzz_check_extents(const struct fy_extents *e, uint64_t size)
