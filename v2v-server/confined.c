@@ -419,7 +419,6 @@ run(struct task *t, json_t **ret, struct fy_error *err)
 	return 0;
 }
 
-/* With a directory for temporary files. */
 /* Without a name where that can be had; else it goes with its directory, for
  * some network filesystems can't tell the size of a file that is unlinked. */
 static int
@@ -440,6 +439,7 @@ changes_file(const char *dir, struct fy_error *err)
 	return fd;
 }
 
+/* With a directory for temporary files. */
 static int
 run_with_room(struct task *t, json_t **ret, struct fy_error *err)
 {
