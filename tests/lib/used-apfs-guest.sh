@@ -64,9 +64,9 @@ touch_up() {
 dirty() {
 	mkdir -p "/dirty$2"
 	mount -t apfs -o readwrite "$1" "/dirty$2"
-	python3 /tests/lib/age-tree.py "$2" "/dirty$2/t$2" 8000000 150 links
+	python3 /tests/lib/age-tree.py "$2" "/dirty$2/t$2" 20000000 150 links
 	sync -f "/dirty$2"
-	cp /usr/bin/b* "/dirty$2"
+	cp /usr/bin/[a-c]* "/dirty$2"
 	sync -f "/dirty$2"
 	rm "/dirty$2"/b*
 }
