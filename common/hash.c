@@ -48,24 +48,33 @@ nibble(char c)
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
 	return -1;
+}
+
+int
+fy_unhex(const char *hex, void *ret, size_t len)
+{
+	unsigned char *out = ret;
+	size_t i;
+
+	if (strlen(hex) != 2 * len)
+		return -1;
+	for (i = 0; i < len; i++) {
+		int hi = nibble(hex[2 * i]), lo = nibble(hex[2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -1;
+		out[i] = (unsigned char)(hi << 4 | lo);
+	}
+	return 0;
 }
 
 int
 fy_digest_from_hex(const char *hex, struct fy_digest *ret)
 {
-	size_t i;
-
-	if (strlen(hex) != 2 * FY_DIGEST_BYTES)
-		return -1;
-	for (i = 0; i < FY_DIGEST_BYTES; i++) {
-		int hi = nibble(hex[2 * i]), lo = nibble(hex[2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return -1;
-		ret->bytes[i] = (unsigned char)(hi << 4 | lo);
-	}
-	return 0;
+	return fy_unhex(hex, ret->bytes, FY_DIGEST_BYTES);
 }
 
 int

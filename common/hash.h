@@ -38,6 +38,9 @@ void fy_sha256(const void *data, size_t len, unsigned char ret[32]);
 
 /* Lower-case hex of 'len' bytes and NUL into ret[2 * len + 1]. */
 void fy_hex(const void *data, size_t len, char *ret);
+/* 'len' bytes from hex digits of either case; -1 when it isn't 2 * len of
+ * them. */
+int fy_unhex(const char *hex, void *ret, size_t len);
 
 /* 'len' random bytes from the kernel. */
 int fy_random(void *ret, size_t len, struct fy_error *err);

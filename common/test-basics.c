@@ -140,7 +140,7 @@ static void
 check_hashes(void)
 {
 	struct fy_digest a, b;
-	unsigned char sha[32];
+	unsigned char sha[32], three[3];
 	char hex[65];
 
 	/* The check value of CRC-32C, and SHA-256 of "abc" (FIPS 180-2). */
@@ -156,6 +156,10 @@ check_hashes(void)
 	CHECK_STR(hex, "99aa06d3014798d86001c324468d497f");
 	CHECK(fy_digest_from_hex(hex, &b) == 0 && fy_digest_equal(&a, &b));
 	CHECK(fy_digest_from_hex("xyz", &b) == -1);
+	CHECK(fy_unhex("00fFa9", three, 3) == 0 &&
+	      memcmp(three, "\0\377\251", 3) == 0);
+	CHECK(fy_unhex("00ff", three, 3) == -1);
+	CHECK(fy_unhex("00ff0g", three, 3) == -1);
 	fy_digest_xxh3("", 0, 1, &b);
 	CHECK(!fy_digest_equal(&a, &b));
 }

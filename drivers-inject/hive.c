@@ -312,7 +312,7 @@ fy_hive_keys(struct fy_hive *h, const char *key, struct fy_string_set *ret,
 
 		if (name == NULL)
 			return fail("list", key, err);
-		if (fy_string_set_add(ret, name, err) == -1)
+		if (fy_string_set_append(ret, name, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -336,7 +336,7 @@ fy_hive_values(struct fy_hive *h, const char *key, struct fy_string_set *ret,
 
 		if (name == NULL)
 			return fail("list", key, err);
-		if (fy_string_set_add(ret, name, err) == -1)
+		if (fy_string_set_append(ret, name, err) == -1)
 			return -1;
 	}
 	return 0;

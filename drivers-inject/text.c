@@ -79,11 +79,16 @@ int
 fy_string_set_add(struct fy_string_set *s, const char *item,
 		  struct fy_error *err)
 {
-	char **grown;
+	return fy_string_set_has(s, item) ? 0
+					  : fy_string_set_append(s, item, err);
+}
 
-	if (fy_string_set_has(s, item))
-		return 0;
-	grown = reallocarray(s->items, s->n + 1, sizeof(*grown));
+int
+fy_string_set_append(struct fy_string_set *s, const char *item,
+		     struct fy_error *err)
+{
+	char **grown = reallocarray(s->items, s->n + 1, sizeof(*grown));
+
 	if (grown == NULL)
 		return fy_error_nomem(err);
 	s->items = grown;

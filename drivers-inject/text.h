@@ -37,6 +37,10 @@ struct fy_string_set {
 bool fy_string_set_has(const struct fy_string_set *s, const char *item);
 int fy_string_set_add(struct fy_string_set *s, const char *item,
 		      struct fy_error *err);
+/* The same, and it may be there already: for lists whose items are known to be
+ * different, however long, and for those whose places count. */
+int fy_string_set_append(struct fy_string_set *s, const char *item,
+			 struct fy_error *err);
 void fy_string_set_release(struct fy_string_set *s);
 
 #endif
