@@ -11,8 +11,7 @@
  * number (which many makers build from the MAC), by the addresses, or by there
  * being only one.
  *
- * Into a script go only addresses, masks, MACs and GUIDs that were parsed as
- * such: nothing of the registry can become a command.
+ * IPv6 is in windows-net-ipv6.c, the script in windows-net-script.c.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -23,30 +22,17 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-#include "drivers-inject/windows.h"
+#include "drivers-inject/windows-net.h"
 
 #define INTERFACES     "Services\\Tcpip\\Parameters\\Interfaces"
 #define NETWORK	       "Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 #define MAX_INTERFACES 256
 
-struct interface {
-	char *guid;
-	char *name;	/* "Ethernet"; may be NULL */
-	char *instance; /* "PCI\VEN_8086&DEV_10D3&...\3&11583659&0&E0" */
-	struct fy_string_set addresses, masks, gateways, dns;
-	char mac[18]; /* "52:54:00:12:34:56"; "" */
-};
-
-struct interfaces {
-	struct interface *items;
-	size_t n;
-};
-
 static void
-release(struct interfaces *l)
+release(struct fy_windows_nics *l)
 {
 	while (l->n > 0) {
-		struct interface *i = &l->items[--l->n];
+		struct fy_windows_nic *i = &l->items[--l->n];
 
 		free(i->guid);
 		free(i->name);
@@ -55,6 +41,10 @@ release(struct interfaces *l)
 		fy_string_set_release(&i->masks);
 		fy_string_set_release(&i->gateways);
 		fy_string_set_release(&i->dns);
+		fy_string_set_release(&i->addresses6);
+		fy_string_set_release(&i->routes6);
+		fy_string_set_release(&i->dns6);
+		fy_string_set_release(&i->nsi);
 	}
 	free(l->items);
 }
@@ -104,7 +94,7 @@ read_addresses(struct fy_hive *h, const char *key, const char *name,
 
 /* Masks are a list beside the addresses: the same one may be there twice. */
 static int
-read_pairs(struct fy_hive *h, const char *key, struct interface *ret,
+read_pairs(struct fy_hive *h, const char *key, struct fy_windows_nic *ret,
 	   struct fy_error *err)
 {
 	fy_autofree char *masks = NULL;
@@ -132,19 +122,11 @@ read_pairs(struct fy_hive *h, const char *key, struct interface *ret,
 		    strcmp(addresses.items[i], "0.0.0.0") == 0 ||
 		    !is_address(mask, AF_INET))
 			continue;
+		if (fy_string_set_has(&ret->addresses, addresses.items[i]))
+			continue;
 		r = fy_string_set_add(&ret->addresses, addresses.items[i], err);
-		if (r == 0 && ret->masks.n < ret->addresses.n) {
-			char **grown =
-				reallocarray(ret->masks.items, ret->masks.n + 1,
-					     sizeof(*grown));
-			if (grown != NULL)
-				ret->masks.items = grown;
-			if (grown == NULL ||
-			    (grown[ret->masks.n] = strdup(mask)) == NULL)
-				r = fy_error_nomem(err);
-			else
-				ret->masks.n++;
-		}
+		if (r == 0)
+			r = fy_string_set_append(&ret->masks, mask, err);
 	}
 	fy_string_set_release(&addresses);
 	return r;
@@ -173,7 +155,8 @@ read_dns(struct fy_hive *h, const char *key, int family,
 }
 
 static int
-read_connection(struct fy_windows *w, struct interface *i, struct fy_error *err)
+read_connection(struct fy_windows *w, struct fy_windows_nic *i,
+		struct fy_error *err)
 {
 	fy_autofree char *key =
 		fy_windows_key(w->control_sets.items[0], err,
@@ -192,15 +175,15 @@ read_connection(struct fy_windows *w, struct interface *i, struct fy_error *err)
 
 /* Its settings, if they are static ones. */
 static int
-read_interface(struct fy_windows *w, const char *guid, struct interfaces *l,
-	       struct fy_error *err)
+read_interface(struct fy_windows *w, const char *guid,
+	       struct fy_windows_nics *l, struct fy_error *err)
 {
 	const char *set = w->control_sets.items[0];
 	fy_autofree char *key =
 		fy_windows_key(set, err, INTERFACES "\\%s", guid);
 	fy_autofree char *key6 = fy_windows_key(
 		set, err, "Services\\Tcpip6\\Parameters\\Interfaces\\%s", guid);
-	struct interface *i, *grown;
+	struct fy_windows_nic *i, *grown;
 	uint32_t dhcp = 0;
 
 	if (key == NULL || key6 == NULL)
@@ -222,21 +205,15 @@ read_interface(struct fy_windows *w, const char *guid, struct interfaces *l,
 					 &i->gateways, err) == -1))
 		return -1;
 	if (read_dns(w->system, key, AF_INET, &i->dns, err) == -1 ||
-	    read_dns(w->system, key6, AF_INET6, &i->dns, err) == -1)
+	    read_dns(w->system, key6, AF_INET6, &i->dns6, err) == -1)
 		return -1;
 	return read_connection(w, i, err);
-}
-
-static bool
-has_settings(const struct interface *i)
-{
-	return i->addresses.n > 0 || i->dns.n > 0;
 }
 
 /* --- which MAC --------------------------------------------------------------------- */
 
 static bool
-set_mac(struct interface *i, const char *mac)
+set_mac(struct fy_windows_nic *i, const char *mac)
 {
 	unsigned b[6];
 	char end;
@@ -277,7 +254,7 @@ location(const char *text, unsigned ret[3])
 }
 
 static const char *
-mac_by_location(struct fy_windows *w, const struct interface *i,
+mac_by_location(struct fy_windows *w, const struct fy_windows_nic *i,
 		const struct fy_machine *m)
 {
 	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
@@ -303,7 +280,7 @@ mac_by_location(struct fy_windows *w, const struct interface *i,
 
 /* "...\A0369FFFFF123456-00" and the like: a serial number made of the MAC. */
 static bool
-mac_by_serial(struct interface *i, const struct fy_machine *m)
+mac_by_serial(struct fy_windows_nic *i, const struct fy_machine *m)
 {
 	const char *s = strrchr(i->instance, '\\');
 	char mac[18];
@@ -325,34 +302,43 @@ mac_by_serial(struct interface *i, const struct fy_machine *m)
 	return false;
 }
 
-static const char *
-mac_by_address(const struct interface *i, const struct fy_machine *m)
+/* One of 'set', with or without a prefix's length in either. */
+static bool
+is_one_of(const struct fy_string_set *set, const char *address)
 {
-	size_t k, a, b, len;
+	size_t i, len = strcspn(address, "/");
+
+	for (i = 0; i < set->n; i++)
+		if (strcspn(set->items[i], "/") == len &&
+		    strncasecmp(set->items[i], address, len) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+mac_by_address(const struct fy_windows_nic *i, const struct fy_machine *m)
+{
+	size_t k, a;
 
 	for (k = 0; k < m->n_nics; k++)
 		for (a = 0; a < m->nics[k].n_addresses; a++)
-			for (b = 0; b < i->addresses.n; b++) {
-				len = strlen(i->addresses.items[b]);
-				if (strncmp(m->nics[k].addresses[a],
-					    i->addresses.items[b], len) == 0 &&
-				    (m->nics[k].addresses[a][len] == '/' ||
-				     m->nics[k].addresses[a][len] == '\0'))
-					return mac_of(&m->nics[k]);
-			}
+			if (is_one_of(&i->addresses, m->nics[k].addresses[a]) ||
+			    is_one_of(&i->addresses6, m->nics[k].addresses[a]))
+				return mac_of(&m->nics[k]);
 	return NULL;
 }
 
 /* The only card of the machine, for the only interface on one. */
 static const char *
-only_mac(const struct interfaces *l, const struct interface *i,
+only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
 	 const struct fy_machine *m)
 {
 	const char *mac = NULL;
 	size_t k, cards = 0;
 
 	for (k = 0; k < l->n; k++)
-		if (has_settings(&l->items[k]) && &l->items[k] != i)
+		if (fy_windows_nic_has_settings(&l->items[k]) &&
+		    &l->items[k] != i)
 			return NULL;
 	for (k = 0; k < m->n_nics; k++)
 		if (m->nics[k].kind == NULL ||
@@ -364,13 +350,14 @@ only_mac(const struct interfaces *l, const struct interface *i,
 }
 
 static bool
-is_card(const struct interface *i)
+is_card(const struct fy_windows_nic *i)
 {
 	return i->instance == NULL || strncasecmp(i->instance, "PCI\\", 4) == 0;
 }
 
 static void
-find_mac(struct fy_system *s, const struct interfaces *l, struct interface *i)
+find_mac(struct fy_system *s, const struct fy_windows_nics *l,
+	 struct fy_windows_nic *i)
 {
 	const struct fy_inject_options *o = s->disks->options;
 	const struct fy_machine *m = o->machine;
@@ -391,189 +378,10 @@ find_mac(struct fy_system *s, const struct interfaces *l, struct interface *i)
 		(void)set_mac(i, only_mac(l, i, m));
 }
 
-/* --- the script --------------------------------------------------------------------------- */
-
-static unsigned
-prefix_of(const char *mask)
-{
-	unsigned char b[4] = { 0 };
-
-	(void)inet_pton(AF_INET, mask, b);
-	return (unsigned)__builtin_popcount(fy_get_be32(b));
-}
-
-static void
-list(struct fy_text *t, const struct fy_string_set *s, const char *quote)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		fy_text_printf(t, "%s%s%s%s", i == 0 ? "" : ",", quote,
-			       s->items[i], quote);
-}
-
-static const char head_ps[] =
-	"$ErrorActionPreference = 'Stop'\n"
-	"function Find-Nic($mac) {\n"
-	"  for ($i = 0; $i -lt 60; $i++) {\n"
-	"    $nic = Get-NetAdapter | Where-Object {\n"
-	"      $_.MacAddress -eq $mac -and $_.Status -ne 'Not Present' }\n"
-	"    if ($nic) { return @($nic)[0] }\n"
-	"    Start-Sleep -Seconds 5\n"
-	"  }\n"
-	"  throw \"no network card with the address $mac\"\n"
-	"}\n"
-	"$old = 'HKLM:\\SYSTEM\\CurrentControlSet\\Services\\Tcpip"
-	"\\Parameters\\Interfaces'\n";
-
-/* PowerShell, of 8 and 2012 and later. */
-static void
-add_ps(struct fy_text *t, const struct interface *i)
-{
-	char mac[18];
-	size_t k;
-
-	snprintf(mac, sizeof(mac), "%s", i->mac);
-	for (k = 2; k < 17; k += 3)
-		mac[k] = '-';
-	fy_text_printf(t, "\n$nic = Find-Nic '%s'\n", mac);
-	/* On the same card there is nothing to move. */
-	fy_text_printf(t, "if ($nic.InterfaceGuid -ne '%s') {\n", i->guid);
-	fy_text_printf(t,
-		       "  Remove-Item -Recurse -Force "
-		       "-ErrorAction SilentlyContinue \"$old\\%s\"\n",
-		       i->guid);
-	if (i->addresses.n > 0) {
-		fy_text_add(t, "  Set-NetIPInterface -InterfaceIndex "
-			       "$nic.ifIndex -AddressFamily IPv4 -Dhcp "
-			       "Disabled\n"
-			       "  Get-NetIPAddress -InterfaceIndex "
-			       "$nic.ifIndex -AddressFamily IPv4 -ErrorAction "
-			       "SilentlyContinue | Remove-NetIPAddress "
-			       "-Confirm:$false\n"
-			       "  Get-NetRoute -InterfaceIndex $nic.ifIndex "
-			       "-DestinationPrefix 0.0.0.0/0 -ErrorAction "
-			       "SilentlyContinue | Remove-NetRoute "
-			       "-Confirm:$false\n");
-		for (k = 0; k < i->addresses.n; k++)
-			fy_text_printf(t,
-				       "  $null = New-NetIPAddress "
-				       "-InterfaceIndex $nic.ifIndex "
-				       "-IPAddress '%s' -PrefixLength %u\n",
-				       i->addresses.items[k],
-				       prefix_of(i->masks.items[k]));
-		for (k = 0; k < i->gateways.n; k++)
-			fy_text_printf(t,
-				       "  $null = New-NetRoute "
-				       "-InterfaceIndex $nic.ifIndex "
-				       "-DestinationPrefix 0.0.0.0/0 "
-				       "-NextHop '%s'\n",
-				       i->gateways.items[k]);
-	}
-	if (i->dns.n > 0) {
-		fy_text_add(t, "  Set-DnsClientServerAddress -InterfaceIndex "
-			       "$nic.ifIndex -ServerAddresses ");
-		list(t, &i->dns, "'");
-		fy_text_add(t, "\n");
-	}
-	fy_text_add(t, "}\n");
-}
-
-static const char head_cmd[] = "@echo off\n"
-			       "setlocal\n"
-			       "set failed=0\n";
-
-/* wmic, of XP to 7: its only tool for this that knows MAC addresses. */
-static void
-add_cmd(struct fy_text *t, const struct interface *i, size_t number)
-{
-	size_t k;
-
-	fy_text_printf(t,
-		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
-		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
-		       i->guid);
-	fy_text_printf(t,
-		       "set tries=0\n"
-		       ":wait%zu\n"
-		       "set /a tries+=1\n"
-		       "if %%tries%% gtr 60 goto next%zu\n"
-		       "ping -n 6 127.0.0.1 >nul\n",
-		       number, number);
-	if (i->addresses.n > 0) {
-		fy_text_printf(t,
-			       "wmic nicconfig where \"MACAddress='%s' and "
-			       "IPEnabled=TRUE\" call EnableStatic (",
-			       i->mac);
-		list(t, &i->addresses, "\"");
-		fy_text_add(t, "),(");
-		list(t, &i->masks, "\"");
-		fy_text_printf(t,
-			       ") <nul 2>nul | find \"ReturnValue = 0\" "
-			       ">nul\n"
-			       "if errorlevel 1 goto wait%zu\n",
-			       number);
-	}
-	for (k = 0; k < i->gateways.n; k++)
-		fy_text_printf(t,
-			       "wmic nicconfig where \"MACAddress='%s' and "
-			       "IPEnabled=TRUE\" call SetGateways "
-			       "(\"%s\"),(1) <nul >nul 2>&1\n",
-			       i->mac, i->gateways.items[k]);
-	if (i->dns.n > 0) {
-		fy_text_printf(t,
-			       "wmic nicconfig where \"MACAddress='%s' and "
-			       "IPEnabled=TRUE\" call "
-			       "SetDNSServerSearchOrder (",
-			       i->mac);
-		list(t, &i->dns, "\"");
-		fy_text_printf(t,
-			       ") <nul 2>nul | find \"ReturnValue = 0\" >nul\n"
-			       "if errorlevel 1 goto wait%zu\n",
-			       number);
-	}
-	fy_text_printf(t,
-		       "goto end%zu\n"
-		       ":next%zu\n"
-		       "set failed=1\n"
-		       ":end%zu\n",
-		       number, number, number);
-}
-
-static int
-write_script(struct fy_windows *w, const struct interfaces *l,
-	     struct fy_error *err)
-{
-	bool ps = fy_windows_is(w, 6, 2);
-	struct fy_text t = { 0 };
-	size_t i, n = 0;
-	int r;
-
-	fy_text_add(&t, ps ? head_ps : head_cmd);
-	for (i = 0; i < l->n; i++) {
-		if (!has_settings(&l->items[i]) || l->items[i].mac[0] == '\0')
-			continue;
-		if (ps)
-			add_ps(&t, &l->items[i]);
-		else
-			add_cmd(&t, &l->items[i], n);
-		n++;
-	}
-	if (!ps)
-		fy_text_add(&t, "exit /b %failed%\n");
-	r = fy_text_check(&t, err);
-	if (r == 0 && n > 0)
-		r = fy_firstboot_add(&w->scripts,
-				     ps ? "10-network.ps1" : "10-network.cmd",
-				     t.data, err);
-	fy_text_release(&t);
-	return r;
-}
-
 /* --------------------------------------------------------------------------------------------- */
 
 static int
-warn_unknown(struct fy_system *s, const struct interface *i,
+warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 	     struct fy_error *err)
 {
 	return fy_disks_warn(
@@ -582,34 +390,14 @@ warn_unknown(struct fy_system *s, const struct interface *i,
 		"network card it is on is not known: set it on the virtual "
 		"machine, or name it with --nic '%s=MAC'",
 		i->name == NULL ? i->guid : i->name,
-		i->addresses.n > 0 ? i->addresses.items[0] : "of its DNS",
+		i->addresses.n > 0    ? i->addresses.items[0]
+		: i->addresses6.n > 0 ? i->addresses6.items[0]
+				      : "of its DNS",
 		i->name == NULL ? i->guid : i->name);
 }
 
-/* Static IPv6 addresses are in a table of their own, in a form that is not
- * documented. */
 static int
-warn_ipv6(struct fy_system *s, struct fy_error *err)
-{
-	struct fy_windows *w = fy_windows_of(s);
-	fy_autofree char *key = fy_windows_key(
-		w->control_sets.items[0], err,
-		"Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}\\10");
-	struct fy_string_set names = { 0 };
-	int r = key == NULL ? -1 : fy_hive_values(w->system, key, &names, err);
-
-	if (r == 0 && names.n > 0)
-		r = fy_disks_warn(
-			s->disks, err,
-			"this Windows has static IPv6 addresses; they "
-			"are not carried over, set them on the "
-			"virtual machine");
-	fy_string_set_release(&names);
-	return r;
-}
-
-static int
-read_all(struct fy_windows *w, struct interfaces *l, struct fy_error *err)
+read_all(struct fy_windows *w, struct fy_windows_nics *l, struct fy_error *err)
 {
 	fy_autofree char *key =
 		fy_windows_key(w->control_sets.items[0], err, INTERFACES);
@@ -627,19 +415,21 @@ int
 fy_windows_network(struct fy_system *s, struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
-	struct interfaces l = { 0 };
+	struct fy_windows_nics l = { 0 };
 	size_t i;
 	int r = read_all(w, &l, err);
 
+	if (r == 0)
+		r = fy_windows_read_ipv6(s, &l, err);
 	for (i = 0; r == 0 && i < l.n; i++) {
-		if (!has_settings(&l.items[i]))
+		if (!fy_windows_nic_has_settings(&l.items[i]))
 			continue;
 		find_mac(s, &l, &l.items[i]);
 		if (l.items[i].mac[0] == '\0')
 			r = warn_unknown(s, &l.items[i], err);
 	}
 	if (r == 0)
-		r = write_script(w, &l, err);
+		r = fy_windows_net_script(w, &l, err);
 	release(&l);
-	return r == 0 ? warn_ipv6(s, err) : -1;
+	return r;
 }

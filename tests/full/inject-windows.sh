@@ -11,6 +11,7 @@ requires_windows
 requires xorriso
 requires_built v2v-server
 
+STATIC6=2001:db8::7/64,2001:db8::1,2001:db8::53
 STATIC=192.0.2.7,255.255.255.0,192.0.2.1,192.0.2.53
 BLK='VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00
 VEN_1AF4&DEV_1042&SUBSYS_11001AF4&REV_01'
@@ -57,22 +58,47 @@ one() {
 		"$T/report.json" >/dev/null || fail "$v: no $script"
 	value now.system "$CCS\\Services\\ironferry-firstboot" Start dword \
 		00000002
+	case " $* " in *" --static6 "*) with_ipv6 "$script" ;; esac
 	"$V2V" inject --undo --quiet "$i"
 	cmp "$i" "$T/before.img" || fail "$v: the undo log"
 }
 
+# with_ipv6 SCRIPT: what it says of IPv6, by netsh or PowerShell.
+with_ipv6() {
+	local row path what
+	path=$(jq -r --arg s "$1" '.changes[].path | select(endswith($s))' \
+		"$T/report.json")
+	ntfscat "$T/now.ntfs" "$path" | tr -d '\r' >"$T/network"
+	row=000000090100060020010db8$(printf %024x 7)
+	case $1 in
+	*.cmd) set -- "MACAddress='52:54:00:12:34:56'" \
+		'add address %nic% 2001:db8::7/64 store=persistent' \
+		'add route ::/0 %nic% 2001:db8::1 store=persistent' \
+		'add route 2001:db8:5::/48 %nic% fe80::1 store=persistent' \
+		'add dnsserver %nic% 2001:db8::53' \
+		"10\" /v $row /f" ;;
+	*) set -- "IPAddress '2001:db8::7' -PrefixLength 64" \
+		"DestinationPrefix '::/0' -NextHop '2001:db8::1'" \
+		"'192.0.2.53','2001:db8::53'" "10\" -Name '$row'" ;;
+	esac
+	for what in "$@"; do
+		grep -qF -- "$what" "$T/network" ||
+			{ cat "$T/network" >&2; fail "no $what"; }
+	done
+}
+
 one xp x86 xp critical 10-network.cmd
 one 2003 x86 2k3 critical 10-network.cmd
-one 7 x86 w7 critical 10-network.cmd
-one 7 amd64 w7 critical 10-network.cmd --dirty-hive old
-one 2008r2 amd64 2k8R2 critical 10-network.cmd
+one 7 x86 w7 critical 10-network.cmd --static6 $STATIC6
+one 7 amd64 w7 critical 10-network.cmd --dirty-hive old --static6 $STATIC6
+one 2008r2 amd64 2k8R2 critical 10-network.cmd --static6 $STATIC6
 one 8 amd64 w8 driver 10-network.ps1
 one 10 x86 w10 driver 10-network.ps1
-one 10 amd64 w10 driver 10-network.ps1 --firmware uefi
+one 10 amd64 w10 driver 10-network.ps1 --firmware uefi --static6 $STATIC6
 one 11 amd64 w11 driver 10-network.ps1
-one 2019 amd64 2k19 driver 10-network.ps1 --dirty-hive new
+one 2019 amd64 2k19 driver 10-network.ps1 --dirty-hive new --static6 $STATIC6
 one 2022 amd64 2k22 driver 10-network.ps1
-one 2025 amd64 2k25 driver 10-network.ps1 --controller
+one 2025 amd64 2k25 driver 10-network.ps1 --controller --static6 $STATIC6
 jq -r '.warnings[]' "$T/report.json" | grep -q 'domain controller' ||
 	fail "a domain controller is not told of"
 

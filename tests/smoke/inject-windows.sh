@@ -11,6 +11,7 @@ set -eu
 requires_windows
 requires_built v2v-server p2v-client
 
+STATIC6=2001:db8::7/64,2001:db8::1,2001:db8::53
 STATIC=192.0.2.7,255.255.255.0,192.0.2.1,192.0.2.53
 VIOSTOR='VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00
 VEN_1AF4&DEV_1042&SUBSYS_11001AF4&REV_01 VEN_1AF4&DEV_1001 VEN_1AF4&DEV_1042'
@@ -28,8 +29,9 @@ JSON
 
 test_2022() {
 	local i=$T/2022.img p=Windows/System32 store f
-	make_windows "$i" --version 2022 --static $STATIC --vmware --policy \
-		--no-fallback --dirty-hive new
+	make_windows "$i" --version 2022 --static $STATIC \
+		--static6 $STATIC6 --vmware --policy --no-fallback \
+		--dirty-hive new
 	cp --sparse=always "$i" "$T/before.img"
 	take_ntfs "$i" was
 	"$V2V" inspect --json "$i" >"$T/inspect.json"
@@ -121,8 +123,28 @@ network_2022() {
 	grep -q "IPAddress '192.0.2.7' -PrefixLength 24" "$T/network" ||
 		fail "another address"
 	grep -q "NextHop '192.0.2.1'" "$T/network" || fail "another gateway"
-	grep -q "ServerAddresses '192.0.2.53'" "$T/network" || fail "another DNS"
+	grep -q "ServerAddresses '192.0.2.53','2001:db8::53'" "$T/network" ||
+		fail "another DNS"
+	network_ipv6 "IPAddress '2001:db8::7' -PrefixLength 64" \
+		"DestinationPrefix '::/0' -NextHop '2001:db8::1'" \
+		"DestinationPrefix '2001:db8:5::/48' -NextHop 'fe80::1'"
 	! grep -q AA-AA "$T/network" || fail "the other card, too"
+}
+
+# network_ipv6 TEXT...: in the script, which also takes the old card's rows out
+# of the registry; what is of no card is told of.
+network_ipv6() {
+	local text
+	for text in "$@" 0000000901000600 2001; do
+		grep -qF -- "$text" "$T/network" ||
+			{ cat "$T/network" >&2; fail "no $text"; }
+	done
+	tr -d '\r' <"$T/network" | grep -o '00000009010006002001[0-9a-f]*' |
+		sort -u >"$T/a"
+	printf '000000090100060020010db8%024x\n' 1 7 >"$T/b"
+	cmp "$T/a" "$T/b" || fail "other rows"
+	! grep -q -e dead "$T/network" || fail "an address of another card"
+	warned 'address 2001:db8:dead::1/64 is not carried over'
 }
 
 esp_2022() {

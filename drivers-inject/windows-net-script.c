@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The script for the first start that gives the addresses of the old network
+ * cards to the virtual ones: PowerShell since Windows 8, before it cmd.exe with
+ * wmic and netsh, the tools of XP to 7 that know MAC addresses and IPv6.
+ *
+ * Into it go only addresses, masks, MACs, GUIDs and hex digits that were parsed
+ * as such: nothing of the registry can become a command.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "drivers-inject/windows-net.h"
+
+#define WORD_MAX (INET6_ADDRSTRLEN + 5)
+
+bool
+fy_windows_nic_has_settings(const struct fy_windows_nic *i)
+{
+	return i->addresses.n > 0 || i->dns.n > 0 || i->addresses6.n > 0 ||
+	       i->routes6.n > 0 || i->dns6.n > 0;
+}
+
+static unsigned
+prefix_of(const char *mask)
+{
+	unsigned char b[4] = { 0 };
+
+	(void)inet_pton(AF_INET, mask, b);
+	return (unsigned)__builtin_popcount(fy_get_be32(b));
+}
+
+static void
+list(struct fy_text *t, const struct fy_string_set *s, const char *quote)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		fy_text_printf(t, "%s%s%s%s", i == 0 ? "" : ",", quote,
+			       s->items[i], quote);
+}
+
+/* What is before 'end' into 'ret'; what is behind it. */
+static const char *
+split(const char *text, const char *end, char ret[WORD_MAX])
+{
+	size_t len = strcspn(text, end);
+
+	snprintf(ret, WORD_MAX, "%.*s", (int)len, text);
+	return text[len] == '\0' ? "" : text + len + 1;
+}
+
+/* --- PowerShell ------------------------------------------------------------- */
+
+static const char head_ps[] =
+	"$ErrorActionPreference = 'Stop'\n"
+	"function Find-Nic($mac) {\n"
+	"  for ($i = 0; $i -lt 60; $i++) {\n"
+	"    $nic = Get-NetAdapter | Where-Object {\n"
+	"      $_.MacAddress -eq $mac -and $_.Status -ne 'Not Present' }\n"
+	"    if ($nic) { return @($nic)[0] }\n"
+	"    Start-Sleep -Seconds 5\n"
+	"  }\n"
+	"  throw \"no network card with the address $mac\"\n"
+	"}\n"
+	"$set = 'HKLM:\\SYSTEM\\CurrentControlSet'\n"
+	"$old = \"$set\\Services\\Tcpip\\Parameters\\Interfaces\"\n"
+	"$nsi = \"$set\\" FY_WINDOWS_NSI6 "\"\n";
+
+static void
+ps_ipv4(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	size_t k;
+
+	fy_text_add(t, "  Set-NetIPInterface -InterfaceIndex $nic.ifIndex "
+		       "-AddressFamily IPv4 -Dhcp Disabled\n"
+		       "  Get-NetIPAddress -InterfaceIndex $nic.ifIndex "
+		       "-AddressFamily IPv4 -ErrorAction SilentlyContinue | "
+		       "Remove-NetIPAddress -Confirm:$false\n"
+		       "  Get-NetRoute -InterfaceIndex $nic.ifIndex "
+		       "-DestinationPrefix 0.0.0.0/0 -ErrorAction "
+		       "SilentlyContinue | Remove-NetRoute -Confirm:$false\n");
+	for (k = 0; k < i->addresses.n; k++)
+		fy_text_printf(t,
+			       "  $null = New-NetIPAddress -InterfaceIndex "
+			       "$nic.ifIndex -IPAddress '%s' -PrefixLength "
+			       "%u\n",
+			       i->addresses.items[k],
+			       prefix_of(i->masks.items[k]));
+	for (k = 0; k < i->gateways.n; k++)
+		fy_text_printf(t,
+			       "  $null = New-NetRoute -InterfaceIndex "
+			       "$nic.ifIndex -DestinationPrefix 0.0.0.0/0 "
+			       "-NextHop '%s'\n",
+			       i->gateways.items[k]);
+}
+
+/* What a try before this one has set is set anew. */
+static void
+ps_ipv6(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	char word[WORD_MAX];
+	const char *rest;
+	size_t k;
+
+	for (k = 0; k < i->nsi.n; k++) {
+		rest = split(i->nsi.items[k], "\\", word);
+		fy_text_printf(t,
+			       "  Remove-ItemProperty -ErrorAction "
+			       "SilentlyContinue -Path \"$nsi\\%s\" -Name "
+			       "'%s'\n",
+			       word, rest);
+	}
+	for (k = 0; k < i->addresses6.n; k++) {
+		rest = split(i->addresses6.items[k], "/", word);
+		fy_text_printf(t,
+			       "  Get-NetIPAddress -InterfaceIndex "
+			       "$nic.ifIndex -IPAddress '%s' -ErrorAction "
+			       "SilentlyContinue | Remove-NetIPAddress "
+			       "-Confirm:$false\n"
+			       "  $null = New-NetIPAddress -InterfaceIndex "
+			       "$nic.ifIndex -IPAddress '%s' -PrefixLength "
+			       "%s\n",
+			       word, word, rest);
+	}
+	for (k = 0; k < i->routes6.n; k++) {
+		rest = split(i->routes6.items[k], " ", word);
+		fy_text_printf(t,
+			       "  Get-NetRoute -InterfaceIndex $nic.ifIndex "
+			       "-DestinationPrefix '%s' -NextHop '%s' "
+			       "-ErrorAction SilentlyContinue | "
+			       "Remove-NetRoute -Confirm:$false\n"
+			       "  $null = New-NetRoute -InterfaceIndex "
+			       "$nic.ifIndex -DestinationPrefix '%s' -NextHop "
+			       "'%s'\n",
+			       word, rest, word, rest);
+	}
+}
+
+static void
+ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (i->dns.n == 0 && i->dns6.n == 0)
+		return;
+	fy_text_add(t, "  Set-DnsClientServerAddress -InterfaceIndex "
+		       "$nic.ifIndex -ServerAddresses ");
+	list(t, &i->dns, "'");
+	if (i->dns.n > 0 && i->dns6.n > 0)
+		fy_text_add(t, ",");
+	list(t, &i->dns6, "'");
+	fy_text_add(t, "\n");
+}
+
+static void
+add_ps(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	char mac[18];
+	size_t k;
+
+	snprintf(mac, sizeof(mac), "%s", i->mac);
+	for (k = 2; k < 17; k += 3)
+		mac[k] = '-';
+	fy_text_printf(t, "\n$nic = Find-Nic '%s'\n", mac);
+	/* On the same card there is nothing to move. */
+	fy_text_printf(t, "if ($nic.InterfaceGuid -ne '%s') {\n", i->guid);
+	fy_text_printf(t,
+		       "  Remove-Item -Recurse -Force "
+		       "-ErrorAction SilentlyContinue \"$old\\%s\"\n",
+		       i->guid);
+	if (i->addresses.n > 0)
+		ps_ipv4(t, i);
+	ps_ipv6(t, i);
+	ps_dns(t, i);
+	fy_text_add(t, "}\n");
+}
+
+/* --- cmd.exe ---------------------------------------------------------------- */
+
+static const char head_cmd[] = "@echo off\n"
+			       "setlocal\n"
+			       "set failed=0\n";
+
+/* The card with the MAC, when it is up: the start of a wmic command. */
+static void
+of_card(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	fy_text_printf(t,
+		       "wmic nicconfig where \"MACAddress='%s' and "
+		       "IPEnabled=TRUE\" ",
+		       i->mac);
+}
+
+/* Ends a call of a method: not done, so wait and try again. */
+static void
+or_wait(struct fy_text *t, size_t number)
+{
+	fy_text_printf(t,
+		       ") <nul 2>nul | find \"ReturnValue = 0\" >nul\n"
+		       "if errorlevel 1 goto wait%zu\n",
+		       number);
+}
+
+static void
+cmd_ipv4(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	size_t k;
+
+	if (i->addresses.n > 0) {
+		of_card(t, i);
+		fy_text_add(t, "call EnableStatic (");
+		list(t, &i->addresses, "\"");
+		fy_text_add(t, "),(");
+		list(t, &i->masks, "\"");
+		or_wait(t, number);
+	}
+	for (k = 0; k < i->gateways.n; k++) {
+		of_card(t, i);
+		fy_text_printf(t,
+			       "call SetGateways (\"%s\"),(1) <nul >nul "
+			       "2>&1\n",
+			       i->gateways.items[k]);
+	}
+	if (i->dns.n > 0) {
+		of_card(t, i);
+		fy_text_add(t, "call SetDNSServerSearchOrder (");
+		list(t, &i->dns, "\"");
+		or_wait(t, number);
+	}
+}
+
+/* "netsh interface ipv6 delete WHAT" and "add WHAT store=persistent". */
+static void
+netsh_again(struct fy_text *t, const char *kind, const char *what,
+	    const char *more, size_t number)
+{
+	fy_text_printf(t,
+		       "netsh interface ipv6 delete %s %s >nul 2>&1\n"
+		       "netsh interface ipv6 add %s %s%s >nul 2>&1\n"
+		       "if errorlevel 1 goto wait%zu\n",
+		       kind, what, kind, what, more, number);
+}
+
+static void
+cmd_ipv6(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	char word[WORD_MAX], what[2 * WORD_MAX + 8], more[32];
+	const char *rest;
+	size_t k;
+
+	if (i->addresses6.n == 0 && i->routes6.n == 0 && i->dns6.n == 0)
+		return;
+	/* wmic ends its lines with two carriage returns: the inner loop drops
+	 * them. */
+	fy_text_add(t, "set nic=\nfor /f \"tokens=2 delims==\" %%a in ('");
+	of_card(t, i);
+	fy_text_printf(t,
+		       "get InterfaceIndex /value ^<nul 2^>nul') do "
+		       "for /f %%%%b in (\"%%%%a\") do set nic=%%%%b\n"
+		       "if not defined nic goto wait%zu\n",
+		       number);
+	for (k = 0; k < i->nsi.n; k++) {
+		rest = split(i->nsi.items[k], "\\", word);
+		fy_text_printf(t,
+			       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet"
+			       "\\" FY_WINDOWS_NSI6
+			       "\\%s\" /v %s /f >nul 2>&1\n",
+			       word, rest);
+	}
+	for (k = 0; k < i->addresses6.n; k++) {
+		rest = split(i->addresses6.items[k], "/", word);
+		snprintf(what, sizeof(what), "%%nic%% %s", word);
+		snprintf(more, sizeof(more), "/%.3s store=persistent", rest);
+		netsh_again(t, "address", what, more, number);
+	}
+	for (k = 0; k < i->routes6.n; k++) {
+		rest = split(i->routes6.items[k], " ", word);
+		snprintf(what, sizeof(what), "%s %%nic%% %s", word, rest);
+		netsh_again(t, "route", what, " store=persistent", number);
+	}
+	for (k = 0; k < i->dns6.n; k++) {
+		snprintf(what, sizeof(what), "%%nic%% %s", i->dns6.items[k]);
+		netsh_again(t, "dnsserver", what, "", number);
+	}
+}
+
+static void
+add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	fy_text_printf(t,
+		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
+		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
+		       i->guid);
+	fy_text_printf(t,
+		       "set tries=0\n"
+		       ":wait%zu\n"
+		       "set /a tries+=1\n"
+		       "if %%tries%% gtr 60 goto next%zu\n"
+		       "ping -n 6 127.0.0.1 >nul\n",
+		       number, number);
+	cmd_ipv4(t, i, number);
+	cmd_ipv6(t, i, number);
+	fy_text_printf(t,
+		       "goto end%zu\n"
+		       ":next%zu\n"
+		       "set failed=1\n"
+		       ":end%zu\n",
+		       number, number, number);
+}
+
+/* ----------------------------------------------------------------------------- */
+
+int
+fy_windows_net_script(struct fy_windows *w, const struct fy_windows_nics *l,
+		      struct fy_error *err)
+{
+	bool ps = fy_windows_is(w, 6, 2);
+	struct fy_text t = { 0 };
+	size_t i, n = 0;
+	int r;
+
+	fy_text_add(&t, ps ? head_ps : head_cmd);
+	for (i = 0; i < l->n; i++) {
+		if (!fy_windows_nic_has_settings(&l->items[i]) ||
+		    l->items[i].mac[0] == '\0')
+			continue;
+		if (ps)
+			add_ps(&t, &l->items[i]);
+		else
+			add_cmd(&t, &l->items[i], n);
+		n++;
+	}
+	if (!ps)
+		fy_text_add(&t, "exit /b %failed%\n");
+	r = fy_text_check(&t, err);
+	if (r == 0 && n > 0)
+		r = fy_firstboot_add(&w->scripts,
+				     ps ? "10-network.ps1" : "10-network.cmd",
+				     t.data, err);
+	fy_text_release(&t);
+	return r;
+}
