@@ -239,6 +239,51 @@ check_bitlocker(const struct fy_disks *d, size_t found, struct fy_error *err)
 	return 0;
 }
 
+static const char *
+string_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s == NULL ? "?" : s;
+}
+
+/*
+ * No system, but volumes that were not looked into: one is probably there, and
+ * a machine that may not start is no success.
+ */
+static int
+check_unseen(struct fy_disks *d, size_t found, struct fy_error *err)
+{
+	const json_t *skipped = json_object_get(d->report, "skipped"), *one;
+	char list[300] = "";
+	size_t i, n = 0;
+
+	if (found > 0)
+		return 0;
+	json_array_foreach(skipped, i, one)
+	{
+		const char *volume = string_of(one, "volume");
+		const char *why = string_of(one, "why");
+
+		n += (size_t)snprintf(list + n, sizeof(list) - n,
+				      "%sdisk %lld, %s: %s", i == 0 ? "" : "; ",
+				      (long long)json_integer_value(
+					      json_object_get(one, "disk")),
+				      volume, why);
+		if (n >= sizeof(list))
+			break;
+	}
+	if (n > 0)
+		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+				    "no system was found, but volumes that "
+				    "could not be looked into (%s%s); "
+				    "--no-inject takes the disks as they are",
+				    list, n >= sizeof(list) ? " ..." : "");
+	return fy_disks_warn(d, err,
+			     "no system that can be edited was found; the "
+			     "disks stay as they are");
+}
+
 static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
@@ -339,16 +384,12 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 
 	if (visit_all(d, edit_volume, &found, err) == -1 ||
 	    check_kernels(d, err) == -1 ||
-	    check_bitlocker(d, found.n, err) == -1)
+	    check_bitlocker(d, found.n, err) == -1 ||
+	    check_unseen(d, found.n, err) == -1)
 		return -1;
 	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)
 			found.firmware = FY_FIRMWARE_UEFI;
-	if (found.n == 0 &&
-	    fy_disks_warn(d, err,
-			  "no system that can be edited was found; the disks "
-			  "stay as they are") == -1)
-		return -1;
 	return set_firmware(d, found.firmware, err);
 }
 
