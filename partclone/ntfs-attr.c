@@ -360,7 +360,8 @@ struct list {
 	const unsigned char *base;    /* it */
 	unsigned char *bytes, *other; /* the list; an extension record */
 	size_t len, at;
-	uint64_t other_number; /* what 'other' holds; 0: nothing */
+	uint64_t other_number; /* what 'other' holds, if it does */
+	bool has_other;
 };
 
 struct list_entry {
@@ -451,9 +452,9 @@ list_record(struct list *l, const struct list_entry *e,
 	if (number == l->number)
 		return 0;
 	*ret = l->other;
-	if (number == l->other_number)
+	if (l->has_other && number == l->other_number)
 		return 0;
-	l->other_number = 0;
+	l->has_other = false;
 	r = fy_ntfs_read_record(l->nt, number, l->other, err);
 	if (r == -1)
 		return -1;
@@ -462,6 +463,7 @@ list_record(struct list *l, const struct list_entry *e,
 	    fy_ntfs_sequence(l->other) != fy_ntfs_ref_sequence(e->ref))
 		return bad_list(l, err);
 	l->other_number = number;
+	l->has_other = true;
 	return 0;
 }
 
@@ -576,10 +578,12 @@ fy_ntfs_each_attribute(struct fy_ntfs *nt, uint64_t number,
 		return -1;
 	r = list_open(&l, err);
 	while (r == 1 && (r = list_next(&l, &e, err)) == 1) {
-		uint64_t had = l.other_number;
+		uint64_t last = l.other_number;
+		bool has_last = l.has_other;
 
 		r = list_record(&l, &e, &record, err);
-		if (r == 0 && record != base && l.other_number != had)
+		if (r == 0 && record != base &&
+		    (!has_last || l.other_number != last))
 			r = each_of_record(nt, record, each, ctx, err);
 		r = r == -1 ? -1 : 1;
 	}
