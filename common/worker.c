@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A worker: fork, and frames of a head (type, length) and a payload over a
- * socket pair.  The stop token's flag lies in a page that both see, its
+ * A worker: fork, and frames (common/worker-frames.h) over a socket pair.  The stop token's flag lies in a page that both see, its
  * descriptor is inherited.
  *
  * A fork without exec keeps what the parent prepared (options, keys, scripts)
@@ -30,27 +29,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
-
-#define HEAD	   8u
-#define MAX_LINE   4096u
-#define MAX_LINES  100000u
-#define MAX_RESULT (64u << 20)
-#define MAX_LEFT   8u
-
-enum frame {
-	FRAME_LOG = 1,	/* level (4 bytes), line */
-	FRAME_LEAVES,	/* path */
-	FRAME_CONFINED, /* - */
-	FRAME_RESULT,	/* JSON text */
-	FRAME_ERROR,	/* code, errno (4 bytes each), message */
-};
-
-static const uint32_t most[] = {
-	[FRAME_LOG] = 4 + MAX_LINE,
-	[FRAME_LEAVES] = 1024,
-	[FRAME_RESULT] = MAX_RESULT,
-	[FRAME_ERROR] = 8 + sizeof(((struct fy_error *)0)->msg) - 1,
-};
+#include "common/worker-frames.h"
 
 struct fy_worker {
 	int socket;
@@ -60,21 +39,6 @@ struct fy_worker {
 
 /* --- the worker's side ------------------------------------------------------ */
 
-static int
-send_frame(struct fy_worker *w, enum frame type, const void *a, size_t a_len,
-	   const void *b, size_t b_len, struct fy_error *err)
-{
-	unsigned char head[HEAD];
-
-	fy_put_le32(head, type);
-	fy_put_le32(head + 4, (uint32_t)(a_len + b_len));
-	if (fy_fd_write_full(w->socket, head, HEAD, err) == -1 ||
-	    fy_fd_write_full(w->socket, a, a_len, err) == -1 ||
-	    fy_fd_write_full(w->socket, b, b_len, err) == -1)
-		return -1;
-	return 0;
-}
-
 static void
 log_sink(void *ctx, enum fy_log_level level, const char *line)
 {
@@ -82,8 +46,9 @@ log_sink(void *ctx, enum fy_log_level level, const char *line)
 	size_t len = strlen(line);
 
 	fy_put_le32(number, level);
-	send_frame(ctx, FRAME_LOG, number, 4, line,
-		   len < MAX_LINE ? len : MAX_LINE, NULL);
+	fy_frame_send(((struct fy_worker *)ctx)->socket, FY_FRAME_LOG, number,
+		      4, line,
+		      len < FY_FRAME_MAX_LINE ? len : FY_FRAME_MAX_LINE, NULL);
 }
 
 struct fy_log *
@@ -101,13 +66,15 @@ fy_worker_stop(const struct fy_worker *w)
 int
 fy_worker_leaves(struct fy_worker *w, const char *path, struct fy_error *err)
 {
-	return send_frame(w, FRAME_LEAVES, path, strlen(path), NULL, 0, err);
+	return fy_frame_send(w->socket, FY_FRAME_LEAVES, path, strlen(path),
+			     NULL, 0, err);
 }
 
 int
 fy_worker_confined(struct fy_worker *w, struct fy_error *err)
 {
-	return send_frame(w, FRAME_CONFINED, NULL, 0, NULL, 0, err);
+	return fy_frame_send(w->socket, FY_FRAME_CONFINED, NULL, 0, NULL, 0,
+			     err);
 }
 
 static int
@@ -176,8 +143,8 @@ send_error(struct fy_worker *w, const struct fy_error *e)
 
 	fy_put_le32(numbers, e->code);
 	fy_put_le32(numbers + 4, (uint32_t)e->sys_errno);
-	return send_frame(w, FRAME_ERROR, numbers, 8, e->msg, strlen(e->msg),
-			  NULL);
+	return fy_frame_send(w->socket, FY_FRAME_ERROR, numbers, 8, e->msg,
+			     strlen(e->msg), NULL);
 }
 
 static int
@@ -187,10 +154,11 @@ send_result(struct fy_worker *w, const json_t *result, struct fy_error *err)
 
 	if (text == NULL)
 		return -1;
-	if (strlen(text) > MAX_RESULT)
+	if (strlen(text) > FY_FRAME_MAX_RESULT)
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "there is too much to tell");
-	return send_frame(w, FRAME_RESULT, text, strlen(text), NULL, 0, err);
+	return fy_frame_send(w->socket, FY_FRAME_RESULT, text, strlen(text),
+			     NULL, 0, err);
 }
 
 static void __attribute__((noreturn))
@@ -219,21 +187,8 @@ struct run {
 	struct fy_stop *stop; /* the worker's */
 	int socket;
 	int process; /* becomes readable when it ends */
-	bool confined;
-	unsigned n_lines;
-	char *left[MAX_LEFT];
-	size_t n_left;
-	json_t *result;
-	struct fy_error error; /* the worker's */
+	struct fy_frames told;
 };
-
-static int
-broken(const struct run *r, const char *how, struct fy_error *err)
-{
-	return fy_error_set(err, FY_E_CHILD, 0,
-			    "%s: its process does not behave (%s)", r->o->what,
-			    how);
-}
 
 /* Until something is there to read (1), or will never be (0), whoever else may
  * hold the other end; passes the stop on. */
@@ -268,8 +223,9 @@ wait_for(struct run *r, struct fy_error *err)
 
 /* 1: all of it, 0: the end comes before; the worker's status tells more. */
 static int
-receive(struct run *r, void *buf, size_t len, struct fy_error *err)
+receive(void *ctx, void *buf, size_t len, struct fy_error *err)
 {
+	struct run *r = ctx;
 	size_t have = 0;
 	ssize_t n;
 	int there;
@@ -288,105 +244,6 @@ receive(struct run *r, void *buf, size_t len, struct fy_error *err)
 	return 1;
 }
 
-static int
-take_log(struct run *r, const char *data, size_t len, struct fy_error *err)
-{
-	int n = (int)(len - 4);
-
-	if (len < 4 || memchr(data + 4, '\0', len - 4) != NULL)
-		return broken(r, "a line that is none", err);
-	if (r->n_lines++ == MAX_LINES)
-		return broken(r, "it talks too much", err);
-	switch (fy_get_le32(data)) {
-	case FY_LOG_ERROR:
-		fy_log_error(r->o->log, "%.*s", n, data + 4);
-		break;
-	case FY_LOG_WARN:
-		fy_log_warn(r->o->log, "%.*s", n, data + 4);
-		break;
-	case FY_LOG_INFO:
-		fy_log_info(r->o->log, "%.*s", n, data + 4);
-		break;
-	default:
-		fy_log_debug(r->o->log, "%.*s", n, data + 4);
-	}
-	return 0;
-}
-
-static int
-take_error(struct run *r, const char *data, size_t len, struct fy_error *err)
-{
-	uint32_t code = len < 8 ? 0 : fy_get_le32(data);
-
-	if (code == FY_E_NONE || code >= FY_E_CODES ||
-	    memchr(data + 8, '\0', len - 8) != NULL)
-		return broken(r, "an error that is none", err);
-	fy_error_clear(&r->error);
-	r->error.code = (enum fy_error_code)code;
-	r->error.sys_errno = (int)fy_get_le32(data + 4);
-	memcpy(r->error.msg, data + 8, len - 8);
-	r->error.msg[len - 8] = '\0';
-	return 0;
-}
-
-static int
-take_frame(struct run *r, uint32_t type, const char *data, size_t len,
-	   struct fy_error *err)
-{
-	switch (type) {
-	case FRAME_LOG:
-		return take_log(r, data, len, err);
-	case FRAME_LEAVES:
-		if (r->confined || r->n_left == MAX_LEFT || data[0] != '/' ||
-		    strlen(data) != len)
-			return broken(r, "it leaves something behind", err);
-		r->left[r->n_left] = strdup(data);
-		if (r->left[r->n_left] == NULL)
-			return fy_error_nomem(err);
-		r->n_left++;
-		return 0;
-	case FRAME_CONFINED:
-		r->confined = true;
-		return 0;
-	case FRAME_RESULT:
-		if (r->result != NULL)
-			return broken(r, "two results", err);
-		r->result = fy_json_parse(data, len, r->o->what, err);
-		return r->result == NULL ? -1 : 0;
-	default:
-		return take_error(r, data, len, err);
-	}
-}
-
-/* All frames, to the end of the stream. */
-static int
-read_frames(struct run *r, struct fy_error *err)
-{
-	unsigned char head[HEAD];
-	uint32_t type, len;
-	int n;
-
-	while ((n = receive(r, head, HEAD, err)) == 1) {
-		fy_autofree char *data = NULL;
-
-		type = fy_get_le32(head);
-		len = fy_get_le32(head + 4);
-		if (type == 0 || type >= sizeof(most) / sizeof(*most) ||
-		    len > most[type])
-			return broken(r, "frames that are none", err);
-		data = malloc((size_t)len + 1);
-		if (data == NULL)
-			return fy_error_nomem(err);
-		n = len == 0 ? 1 : receive(r, data, len, err);
-		if (n != 1)
-			break;
-		data[len] = '\0';
-		if (take_frame(r, type, data, len, err) == -1)
-			return -1;
-	}
-	return n;
-}
-
 /* What became of it, when its frames have been read. */
 static int
 judge(struct run *r, int status, struct fy_error *err)
@@ -397,10 +254,12 @@ judge(struct run *r, int status, struct fy_error *err)
 				    "(%s)",
 				    r->o->what, WTERMSIG(status),
 				    strsignal(WTERMSIG(status)));
-	if (r->error.code != FY_E_NONE)
-		return fy_error_set(err, r->error.code, 0, "%s", r->error.msg);
-	if (r->result == NULL || WEXITSTATUS(status) != 0)
-		return broken(r, "it ended without a word", err);
+	if (r->told.error.code != FY_E_NONE)
+		return fy_error_set(err, r->told.error.code, 0, "%s",
+				    r->told.error.msg);
+	if (r->told.result == NULL || WEXITSTATUS(status) != 0)
+		return fy_frames_broken(&r->told, "it ended without a word",
+					err);
 	return 0;
 }
 
@@ -409,11 +268,9 @@ release(struct run *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->n_left; i++) {
-		fy_dir_remove_all_at(AT_FDCWD, r->left[i], NULL);
-		free(r->left[i]);
-	}
-	json_decref(r->result);
+	for (i = 0; i < r->told.n_left; i++)
+		fy_dir_remove_all_at(AT_FDCWD, r->told.left[i], NULL);
+	fy_frames_release(&r->told);
 }
 
 /* Runs in the parent: 'pid' is the worker. */
@@ -424,7 +281,7 @@ attend(struct run *r, pid_t pid, struct fy_error *err)
 	int status = 0, result;
 
 	r->process = process;
-	result = read_frames(r, err);
+	result = fy_frames_read(&r->told, err);
 	if (result == -1)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) == -1)
@@ -440,7 +297,12 @@ fy_worker_run(const struct fy_worker_options *o, json_t **ret,
 {
 	struct fy_stop *stop = mmap(NULL, sizeof(*stop), PROT_READ | PROT_WRITE,
 				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct run r = { .o = o, .stop = stop };
+	struct run r = { .o = o,
+			 .stop = stop,
+			 .told = { .what = o->what,
+				   .log = o->log,
+				   .receive = receive,
+				   .ctx = &r } };
 	struct fy_worker w = { .stop = stop };
 	pid_t parent = getpid(), pid;
 	int pair[2], result;
@@ -466,7 +328,7 @@ fy_worker_run(const struct fy_worker_options *o, json_t **ret,
 	close(pair[0]);
 	munmap(stop, sizeof(*stop));
 	if (result == 0)
-		*ret = fy_steal_ptr(&r.result);
+		*ret = fy_steal_ptr(&r.told.result);
 	release(&r);
 	return result;
 }
