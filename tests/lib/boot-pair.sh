@@ -42,19 +42,9 @@ pair_make() {
 	"$FY_TOP/tests/guests/make-guest" --out "$PAIR_DISK" \
 		--ssh-key "$PAIR_KEY.pub" "$@" ||
 		fail "the guest could not be built"
-	[ ! -e "$PAIR_DISK.make" ] || pair_stack
-	say "guest built in $((SECONDS - start)) s"
-}
-
-# The root onto its volume, with what LUKS and LVM or md are.
-pair_stack() {
 	[ ! -e "$PAIR_DISK.2" ] || PAIR_DISKS=("$PAIR_DISK" "$PAIR_DISK.2")
-	workbench "$PAIR_DISK.make" "${PAIR_DISKS[@]}" "$PAIR_DISK.root" \
-		>"$T/stack.log" 2>&1 || {
-		cat "$T/stack.log"
-		fail "the guest's volumes were not made"
-	}
-	rm -f "$PAIR_DISK.root" "$PAIR_DISK.make"
+	[ ! -e "$PAIR_DISK.make" ] || workbench_stack "${PAIR_DISKS[@]}"
+	say "guest built in $((SECONDS - start)) s"
 }
 
 # The LUKS volume in that partition of a disk.

@@ -19,6 +19,8 @@
 # /dev/disk) and no network.  Modules load by themselves when something is
 # mounted.
 #
+#     workbench_stack DISK...   the second half of make-guest --stack
+#
 # When the script ends, what it left mounted, assembled or active is put away as
 # at a shutdown; what can't be is a failure (status 125).  A script that ends by
 # `pull-the-plug [STATUS]` leaves its filesystems as a power cut does.
@@ -163,4 +165,14 @@ mitigations=off random.trust_cpu=on loglevel=7 fy.disks=$#"
 	[ "$status" = 0 ] || tail -n 15 "$job/console" | tr -d '\r' >&2
 	[ -n "${FY_KEEP:-}" ] || rm -rf "$job"
 	return "$status"
+}
+
+# workbench_stack DISK...: what make-guest --stack left to be done: the root onto
+# its volume, with what LUKS and LVM or md are.
+workbench_stack() {
+	workbench "$1.make" "$@" "$1.root" >"$T/stack.log" 2>&1 || {
+		cat "$T/stack.log"
+		fail "the guest's volumes were not made"
+	}
+	rm -f "$1.root" "$1.make"
 }
