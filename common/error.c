@@ -61,6 +61,14 @@ fy_error_set(struct fy_error *err, enum fy_error_code code, int sys_errno,
 }
 
 int
+fy_error_copy(struct fy_error *err, const struct fy_error *from)
+{
+	if (err != NULL && err->code == FY_E_NONE)
+		*err = *from;
+	return -1;
+}
+
+int
 fy_error_prefix(struct fy_error *err, const char *fmt, ...)
 {
 	char old[sizeof(err->msg)];

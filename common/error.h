@@ -50,6 +50,9 @@ struct fy_error {
 int fy_error_set(struct fy_error *err, enum fy_error_code code, int sys_errno,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* Another one, as it is ('err' keeps what it has).  Returns -1. */
+int fy_error_copy(struct fy_error *err, const struct fy_error *from);
+
 /* Put a formatted context before the message, ": " between.  Returns -1. */
 int fy_error_prefix(struct fy_error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

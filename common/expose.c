@@ -591,6 +591,5 @@ fy_exposed_close(struct fy_exposed *e, struct fy_error *err)
 	dismantle(e);
 	if (failed.code == FY_E_NONE)
 		return 0;
-	return fy_error_set(err, failed.code, failed.sys_errno, "%s",
-			    failed.msg);
+	return fy_error_copy(err, &failed);
 }

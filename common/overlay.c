@@ -216,7 +216,7 @@ overlay_pwrite(void *handle, const void *buf, size_t len, uint64_t offset,
 		return 0;
 	if (o->lost.code == FY_E_NONE)
 		o->lost = e;
-	return fy_error_set(err, e.code, 0, "%s", e.msg);
+	return fy_error_copy(err, &e);
 }
 
 static int

@@ -334,7 +334,7 @@ fy_pipeline_run(const struct fy_pipeline_ops *ops, void *ctx, unsigned workers,
 	pthread_cond_destroy(&p.changed);
 	pthread_mutex_destroy(&p.lock);
 	if (p.failed)
-		return fy_error_set(err, p.err.code, 0, "%s", p.err.msg);
+		return fy_error_copy(err, &p.err);
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 static void
 check_errors(void)
 {
-	struct fy_error err = { 0 };
+	struct fy_error err = { 0 }, copy = { 0 };
 	unsigned code;
 
 	CHECK(fy_error_set(&err, FY_E_IO, ENOENT, "open '%s'", "x") == -1);
@@ -25,6 +25,12 @@ check_errors(void)
 	CHECK(err.code == FY_E_IO);
 	fy_error_prefix(&err, "disk %d", 1);
 	CHECK_STR(err.msg, "disk 1: open 'x': No such file or directory");
+	CHECK(fy_error_copy(&copy, &err) == -1 && copy.sys_errno == ENOENT);
+	CHECK_STR(copy.msg, err.msg);
+	fy_error_clear(&copy);
+	fy_error_set(&copy, FY_E_NOMEM, 0, "first");
+	fy_error_copy(&copy, &err);
+	CHECK(copy.code == FY_E_NOMEM);
 	for (code = 0; code < FY_E_CODES; code++) {
 		const char *name = fy_error_name((enum fy_error_code)code);
 

@@ -78,10 +78,9 @@ take_error(struct fy_frames *f, const char *data, size_t len,
 	    memchr(data + 8, '\0', len - 8) != NULL)
 		return fy_frames_broken(f, "an error that is none", err);
 	fy_error_clear(&f->error);
-	f->error.code = (enum fy_error_code)code;
+	fy_error_set(&f->error, (enum fy_error_code)code, 0, "%.*s",
+		     (int)(len - 8), data + 8);
 	f->error.sys_errno = (int)fy_get_le32(data + 4);
-	memcpy(f->error.msg, data + 8, len - 8);
-	f->error.msg[len - 8] = '\0';
 	return 0;
 }
 

@@ -255,8 +255,7 @@ judge(struct run *r, int status, struct fy_error *err)
 				    r->o->what, WTERMSIG(status),
 				    strsignal(WTERMSIG(status)));
 	if (r->told.error.code != FY_E_NONE)
-		return fy_error_set(err, r->told.error.code, 0, "%s",
-				    r->told.error.msg);
+		return fy_error_copy(err, &r->told.error);
 	if (r->told.result == NULL || WEXITSTATUS(status) != 0)
 		return fy_frames_broken(&r->told, "it ended without a word",
 					err);

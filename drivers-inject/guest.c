@@ -203,7 +203,7 @@ step(struct fy_guest *g, struct resolving *r, bool follow_last,
 		*ret_exists = false;
 		if (e.code == FY_E_NOTFOUND && last)
 			return 0;
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	}
 	if (st.type == FY_GUEST_LINK && (!last || follow_last))
 		return follow(g, r, parent, err);

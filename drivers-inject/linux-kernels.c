@@ -383,7 +383,7 @@ do_initramfs(struct kernel *k, const struct fy_linux_extras *extras,
 	if (edit_initramfs(k, extras, modules, &e) == 0)
 		return 0;
 	if (k->writing || (e.code != FY_E_UNSUPPORTED && e.code != FY_E_FORMAT))
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	/* A kernel that nothing can be done for does not spoil the others. */
 	if (k->boots)
 		return fy_disks_warn(k->s->disks, err,
@@ -477,7 +477,7 @@ do_kernel(struct fy_system *s, const struct fy_linux_kernel *lk, bool newest,
 	if (!lk->unified &&
 	    fy_modules_open(&source, lk->version, &modules, &e) == -1) {
 		if (e.code != FY_E_NOTFOUND && e.code != FY_E_USAGE)
-			return fy_error_set(err, e.code, 0, "%s", e.msg);
+			return fy_error_copy(err, &e);
 		return blind(s->disks, err, "kernel %s was left alone: %s",
 			     lk->version, e.msg);
 	}

@@ -202,7 +202,7 @@ fy_linux_label(struct fy_system *s, struct fy_error *err)
 		return 0;
 	if (e.code != FY_E_NOTFOUND && e.code != FY_E_FORMAT &&
 	    e.code != FY_E_UNSUPPORTED)
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	if (fy_disks_warn(s->disks, err,
 			  "the SELinux labels of new files can't be set (%s); "
 			  "the guest will relabel itself at its first boot",

@@ -72,7 +72,7 @@ mount_line(struct fy_system *s, const struct fy_fstab_line *l,
 		return 0;
 	if (e.code == FY_E_UNSUPPORTED || e.code == FY_E_NOTFOUND)
 		return fy_system_refuse(s, e.msg, err);
-	return fy_error_set(err, e.code, 0, "%s", e.msg);
+	return fy_error_copy(err, &e);
 }
 
 /* The ESP has its own step, too (linux-esp.c), which says what is wrong with
@@ -93,7 +93,7 @@ mount_esp(struct fy_system *s, const struct fy_fstab_line *l,
 	if (fy_system_mount(s, l->fields[1], disk, v, &e) == 0)
 		return 0;
 	if (e.code == FY_E_NOMEM || e.code == FY_E_CANCELLED)
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	return fy_disks_warn(s->disks, err,
 			     "the EFI system partition at '%s' can't be read: "
 			     "%s",

@@ -596,7 +596,7 @@ fy_linux_network(struct fy_system *s, struct fy_linux_extras *extras,
 
 	r = fy_net_read(s->guest, &names, &e);
 	if (e.code != FY_E_NONE) /* parsers may go on without memory */
-		r = fy_error_set(err, e.code, 0, "%s", e.msg);
+		r = fy_error_copy(err, &e);
 	for (i = 0; r == 0 && i < names.notes.n; i++)
 		r = fy_disks_warn(s->disks, err, "%s", names.notes.items[i]);
 	if (r == 0)

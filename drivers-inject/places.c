@@ -124,7 +124,7 @@ need_appliance(struct fy_disks *d, struct fy_error *err)
 		return 0;
 	if (d->no_appliance.code == FY_E_NONE && start(d, &e) == -1) {
 		if (e.code == FY_E_NOMEM || e.code == FY_E_CANCELLED)
-			return fy_error_set(err, e.code, 0, "%s", e.msg);
+			return fy_error_copy(err, &e);
 		d->no_appliance = e;
 	}
 	if (d->appliance != NULL)
@@ -258,8 +258,7 @@ fy_disks_reach_all(struct fy_disks *d, struct fy_error *err)
 			struct fy_error e = { 0 };
 
 			if (reach(d, v, &e, &why) == -1)
-				return fy_error_set(err, e.code, 0, "%s",
-						    e.msg);
+				return fy_error_copy(err, &e);
 			if (why != NULL &&
 			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
 					  err) == -1)

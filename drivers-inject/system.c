@@ -172,7 +172,7 @@ make_clean(struct fy_system *s, unsigned disk, const struct fy_disk_volume *v,
 	if (driver->open(slice, true, &h, &e) == 0)
 		return driver->close(h, false, err);
 	if (e.code != FY_E_DIRTY || driver->repair == NULL)
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	if (driver->repair(slice, err) == -1 ||
 	    fy_disks_wrote(s->disks, driver, disk, v, err) == -1)
 		return -1;

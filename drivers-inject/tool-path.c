@@ -130,7 +130,7 @@ fy_tool_path_open(struct fy_volume *v, const char *tmpdir,
 	}
 	if (e.code != FY_E_UNSUPPORTED) {
 		release(t);
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	}
 	t->fd = fy_file_temporary(tmpdir, err);
 	if (t->fd == -1 || copy_out(t, err) == -1 ||

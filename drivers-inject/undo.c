@@ -430,7 +430,7 @@ refuse_applied(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 	if (r == -1 && e.code == FY_E_NOTFOUND)
 		r = 0;
 	else if (r == -1)
-		fy_error_set(err, e.code, 0, "%s", e.msg);
+		fy_error_copy(err, &e);
 	else if (r == 1)
 		r = walk(&l, disks, n_disks, trailer, size, compare_old,
 			 (void *)(uintptr_t)disks, err);

@@ -223,8 +223,8 @@ read_program(const struct fy_windows_version *v, char **ret, size_t *ret_len,
 				    &why) == 0)
 			return 0;
 		if (why.code != FY_E_NOTFOUND)
-			return fy_error_set(err, why.code, why.sys_errno,
-					    "'%s': %s", path, why.msg);
+			return fy_error_set(err, why.code, 0, "'%s': %s", path,
+					    why.msg);
 	}
 	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 			    "'%s' is not installed, without which nothing can "

@@ -251,7 +251,7 @@ set_device_path(struct fy_windows *w, struct fy_error *err)
 
 	if (fy_hive_get_string(w->software, CV, "DevicePath", &was, &e) == -1 &&
 	    e.code != FY_E_NOTFOUND)
-		return fy_error_set(err, e.code, 0, "%s", e.msg);
+		return fy_error_copy(err, &e);
 	if (was != NULL && strcasestr(was, MY_FOLDER) != NULL)
 		return 0;
 	fy_text_add(&t,

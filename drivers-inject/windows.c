@@ -262,8 +262,7 @@ install_firstboot(struct fy_system *s, struct fy_error *err)
 	if (fy_firstboot_build(&w->version, &w->drivers, w->drive, w->root,
 			       &w->scripts, &f, &e) == -1) {
 		if (e.code != FY_E_UNSUPPORTED)
-			return fy_error_set(err, e.code, e.sys_errno, "%s",
-					    e.msg);
+			return fy_error_copy(err, &e);
 		return fy_disks_warn(s->disks, err,
 				     "%s; Windows finds its disk, the rest "
 				     "(%%SystemRoot%%\\Drivers\\VirtIO, "

@@ -105,7 +105,7 @@ put(struct fy_transport *t, const void *data, size_t len, bool started,
 			pthread_cond_wait(&t->changed, &t->lock);
 		if (t->failed) {
 			t->cut |= started;
-			fy_error_set(err, t->err.code, 0, "%s", t->err.msg);
+			fy_error_copy(err, &t->err);
 			pthread_mutex_unlock(&t->lock);
 			return -1;
 		}

@@ -331,8 +331,7 @@ run_worker(struct task *t, bool *ret_again, json_t **ret, struct fy_error *err)
 		return fy_error_set(err, why.code, 0,
 				    "%s; the disks are as they were", why.msg);
 	if (r == -1)
-		return fy_error_set(err, why.code, why.sys_errno, "%s",
-				    why.msg);
+		return fy_error_copy(err, &why);
 	*ret_again = json_is_true(json_object_get(result, "again"));
 	if (*ret_again)
 		return 0;
