@@ -8,6 +8,7 @@
  * as such: nothing of the registry can become a command.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,27 @@ split(const char *text, const char *end, char ret[WORD_MAX])
 
 	snprintf(ret, WORD_MAX, "%.*s", (int)len, text);
 	return text[len] == '\0' ? "" : text + len + 1;
+}
+
+/* "PCI\VEN_8086&DEV_10D3\3&11583659&0&E0", and nothing that a script could take
+ * for something else. */
+static bool
+is_instance(const char *s)
+{
+	const char *p;
+	size_t parts = 1;
+
+	if (s == NULL)
+		return false;
+	for (p = s; *p != '\0'; p++) {
+		if (!isalnum((unsigned char)*p) &&
+		    strchr("\\&_.-{}#", *p) == NULL)
+			return false;
+		if (*p == '\\' && (p[1] == '\\' || p[1] == '\0' || p == s))
+			return false;
+		parts += *p == '\\';
+	}
+	return parts == 3 && p - s <= 200;
 }
 
 /* --- PowerShell ------------------------------------------------------------- */
@@ -153,6 +175,26 @@ ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
 	fy_text_add(t, "\n");
 }
 
+/* The old card's device, which would stay hidden with its name and settings.
+ * pnputil can do it since build 19041. */
+static void
+ps_ghost(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (!is_instance(i->instance))
+		return;
+	fy_text_printf(t,
+		       "  $ghost = '%s'\n"
+		       "  if (-not (Get-WmiObject Win32_PnPEntity | "
+		       "Where-Object { $_.DeviceID -eq $ghost })) {\n"
+		       "    $null = pnputil.exe /remove-device $ghost\n"
+		       "    if ($LASTEXITCODE -ne 0) {\n"
+		       "      Remove-Item -Recurse -Force -ErrorAction "
+		       "SilentlyContinue \"$set\\Enum\\$ghost\"\n"
+		       "    }\n"
+		       "  }\n",
+		       i->instance);
+}
+
 static void
 add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 {
@@ -173,6 +215,7 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 		ps_ipv4(t, i);
 	ps_ipv6(t, i);
 	ps_dns(t, i);
+	ps_ghost(t, i);
 	fy_text_add(t, "}\n");
 }
 
@@ -285,6 +328,25 @@ cmd_ipv6(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 	}
 }
 
+/* The same, where Windows does not list it among the devices that are there. */
+static void
+cmd_ghost(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	const char *p;
+
+	if (!is_instance(i->instance))
+		return;
+	fy_text_add(t, "wmic path Win32_PnPEntity where \"DeviceID='");
+	for (p = i->instance; *p != '\0'; p++)
+		fy_text_printf(t, "%s%c", *p == '\\' ? "\\" : "", *p);
+	fy_text_printf(t,
+		       "'\" get DeviceID <nul 2>nul | find \"_\" >nul\n"
+		       "if not errorlevel 1 goto end%zu\n"
+		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Enum"
+		       "\\%s\" /f >nul 2>&1\n",
+		       number, i->instance);
+}
+
 static void
 add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 {
@@ -301,6 +363,7 @@ add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		       number, number);
 	cmd_ipv4(t, i, number);
 	cmd_ipv6(t, i, number);
+	cmd_ghost(t, i, number);
 	fy_text_printf(t,
 		       "goto end%zu\n"
 		       ":next%zu\n"

@@ -76,7 +76,9 @@ with_ipv6() {
 		'add route ::/0 %nic% 2001:db8::1 store=persistent' \
 		'add route 2001:db8:5::/48 %nic% fe80::1 store=persistent' \
 		'add dnsserver %nic% 2001:db8::53' \
-		"10\" /v $row /f" ;;
+		"10\" /v $row /f" \
+		"DeviceID='PCI\\\\VEN_8086&DEV_10D3&SUBSYS" \
+		'Enum\PCI\VEN_8086&DEV_10D3&SUBSYS_A01F8086&REV_00\4&2283' ;;
 	*) set -- "IPAddress '2001:db8::7' -PrefixLength 64" \
 		"DestinationPrefix '::/0' -NextHop '2001:db8::1'" \
 		"'192.0.2.53','2001:db8::53'" "10\" -Name '$row'" ;;

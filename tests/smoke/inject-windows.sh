@@ -128,6 +128,8 @@ network_2022() {
 	network_ipv6 "IPAddress '2001:db8::7' -PrefixLength 64" \
 		"DestinationPrefix '::/0' -NextHop '2001:db8::1'" \
 		"DestinationPrefix '2001:db8:5::/48' -NextHop 'fe80::1'"
+	grep -qF "ghost = 'PCI\VEN_8086&DEV_10D3&SUBSYS_A01F8086&REV_00\4&2283F625&0&00E5'" \
+		"$T/network" || fail "the old card stays"
 	! grep -q AA-AA "$T/network" || fail "the other card, too"
 }
 
