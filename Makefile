@@ -14,7 +14,7 @@ PROGRAMS := used-blocks v2v-server p2v-client
 
 PKGS := libzstd libisal zlib liblzma liblz4 jansson libxml-2.0 libxxhash \
 	libcrypto libnbd fuse3 ext2fs com_err blkid libssh libselinux libcrypt \
-	libntfs-3g hivex libarchive libseccomp
+	libntfs-3g hivex libarchive libseccomp icu-i18n
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # bzip2 has no .pc file in Debian 12.
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lbz2

@@ -226,6 +226,7 @@ const struct fy_member fy_machine_members[] = {
 	MANY_(M, memory_modules, MAX_MODULES, module_members,
 	      struct fy_machine_module, false),
 	W_(M, clock, clock_words),
+	T_(M, time_zone),
 	T_(M, graphics),
 	MANY_(M, controllers, MAX_CONTROLS, controller_members,
 	      struct fy_machine_controller, false),

@@ -136,6 +136,7 @@ struct fy_machine {
 						    per core */
 	uint64_t memory_bytes;
 	enum fy_clock clock;
+	char *time_zone; /* of the clock's local time: "Europe/Berlin" */
 	char *graphics;
 	struct fy_machine_disk *disks;
 	size_t n_disks;

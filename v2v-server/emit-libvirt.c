@@ -33,6 +33,9 @@
 #include "common/cleanup.h"
 #include "common/hash.h"
 
+/* Of libvirt's schema for the names of time zones. */
+#define ZONE_CHARS                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-/"
 #define DEFAULT_MEMORY (2 * FY_GIB)
 #define DEFAULT_VCPUS  2
 #define MAX_VCPUS      288 /* of QEMU 7.2's q35 */
@@ -401,6 +404,33 @@ emit_cpu(struct builder *b, xmlNode *domain)
 	}
 }
 
+/* Whether it is a Windows that knows Hyper-V's interfaces: Vista and later. */
+static bool
+knows_hyperv(const struct builder *b)
+{
+	const struct fy_machine_system *s = b->m->systems;
+
+	return b->m->n_systems > 0 && fy_streq(s->id, "windows") &&
+	       s->version != NULL && strtoul(s->version, NULL, 10) >= 6 &&
+	       fy_streq(b->o->virt_type, "kvm");
+}
+
+/* Without them Windows counts every tick, spins on locks that a sleeping
+ * processor holds, and takes a late tick for a dead processor. */
+static void
+emit_hyperv(struct builder *b, xmlNode *features)
+{
+	static const char *const on[] = { "relaxed", "vapic", "vpindex",
+					  "synic", "stimer" };
+	xmlNode *hyperv =
+		element(b, features, "hyperv", "mode", "custom", NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof(on) / sizeof(*on); i++)
+		element(b, hyperv, on[i], "state", "on", NULL);
+	element(b, hyperv, "spinlocks", "state", "on", "retries", "8191", NULL);
+}
+
 static void
 emit_features(struct builder *b, xmlNode *domain)
 {
@@ -411,20 +441,31 @@ emit_features(struct builder *b, xmlNode *domain)
 	element(b, features, "vmport", "state", "off", NULL);
 	if (vcpus_of(b->m) > MAX_APIC_VCPUS)
 		element(b, features, "ioapic", "driver", "qemu", NULL);
+	if (knows_hyperv(b))
+		emit_hyperv(b, features);
 }
 
 static void
 emit_clock(struct builder *b, xmlNode *domain)
 {
-	const char *offset =
-		b->m->clock == FY_CLOCK_LOCALTIME ? "localtime" : "utc";
+	const char *zone = b->m->time_zone;
 	xmlNode *clock;
 
-	clock = element(b, domain, "clock", "offset", offset, NULL);
+	if (b->m->clock == FY_CLOCK_UTC)
+		clock = element(b, domain, "clock", "offset", "utc", NULL);
+	else if (zone == NULL || strspn(zone, ZONE_CHARS) != strlen(zone))
+		clock = element(b, domain, "clock", "offset", "localtime",
+				NULL);
+	else
+		clock = element(b, domain, "clock", "offset", "timezone",
+				"timezone", zone, NULL);
 	element(b, clock, "timer", "name", "rtc", "tickpolicy", "catchup",
 		NULL);
 	element(b, clock, "timer", "name", "pit", "tickpolicy", "delay", NULL);
 	element(b, clock, "timer", "name", "hpet", "present", "no", NULL);
+	if (knows_hyperv(b))
+		element(b, clock, "timer", "name", "hypervclock", "present",
+			"yes", NULL);
 	text_element(b, domain, "on_poweroff", "destroy");
 	text_element(b, domain, "on_reboot", "restart");
 	text_element(b, domain, "on_crash", "destroy");

@@ -16,6 +16,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "v2v-server/session.h"
+#include "v2v-server/windows-zone.h"
 
 /* --- the machine ------------------------------------------------------------ */
 
@@ -85,18 +86,23 @@ set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 		m->firmware = FY_FIRMWARE_BIOS;
 }
 
-/* Windows keeps the hardware's clock by local time, unless it was told not
- * to. */
-static void
-set_clock(struct fy_machine *m, const json_t *systems)
+/* Windows keeps the hardware's clock by its own local time, which need not be the
+ * host's, unless it was told not to. */
+static int
+set_clock(struct fy_machine *m, const json_t *systems, struct fy_error *err)
 {
 	const json_t *w =
 		json_object_get(json_array_get(systems, 0), "windows");
 	const char *word = fy_json_string_or(w, "clock", NULL);
+	const char *zone = fy_json_string_or(w, "time_zone", NULL);
 
 	if (word != NULL)
 		m->clock = fy_streq(word, "utc") ? FY_CLOCK_UTC
 						 : FY_CLOCK_LOCALTIME;
+	if (word == NULL || zone == NULL || m->clock == FY_CLOCK_UTC)
+		return 0;
+	free(m->time_zone);
+	return fy_windows_zone(zone, &m->time_zone, err);
 }
 
 static char *
@@ -118,7 +124,8 @@ complete_machine(struct fy_session *s, const json_t *report,
 	    set_systems(m, systems, err) == -1)
 		return -1;
 	set_firmware(m, report, systems);
-	set_clock(m, systems);
+	if (set_clock(m, systems, err) == -1)
+		return -1;
 	for (i = 0; i < s->n_disks; i++) {
 		free(m->disks[i].image);
 		free(m->disks[i].format);

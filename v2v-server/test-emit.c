@@ -14,6 +14,7 @@
 #include "common/bytes.h"
 #include "common/machine.h"
 #include "v2v-server/emit.h"
+#include "v2v-server/windows-zone.h"
 
 static int failed;
 
@@ -209,6 +210,48 @@ test_uefi_4k(void)
 }
 
 static void
+test_windows(void)
+{
+	FY_AUTO(machine) struct fy_machine *m = machine();
+	struct fy_machine_system *s = m->systems;
+	struct fy_emit_options o = plain;
+	struct fy_error err = { 0 };
+	fy_autofree char *xml = NULL, *old = NULL, *emulated = NULL;
+
+	if (m->n_systems == 0)
+		s = fy_machine_add_system(m, &err);
+	free(s->id);
+	free(s->version);
+	s->id = strdup("windows");
+	s->version = strdup("10.0.20348");
+	m->clock = FY_CLOCK_LOCALTIME;
+	CHECK(fy_windows_zone("W. Europe Standard Time", &m->time_zone, &err) ==
+	      0);
+	xml = emit(m, &o);
+	CHECK(holds(xml, "/domain/clock[@offset='timezone' and "
+			 "@timezone='Europe/Berlin']"));
+	CHECK(holds(xml, "//clock/timer[@name='hypervclock' and "
+			 "@present='yes']"));
+	CHECK(holds(xml, "count(//features/hyperv/*[@state='on'])=6"));
+	CHECK(holds(xml, "//hyperv/spinlocks/@retries=8191"));
+	/* Only KVM has them. */
+	o.virt_type = "qemu";
+	emulated = emit(m, &o);
+	CHECK(holds(emulated, "count(//hyperv)=0"));
+	o = plain;
+	free(s->version);
+	s->version = strdup("5.2.3790");
+	free(m->time_zone);
+	m->time_zone = strdup("no zone");
+	old = emit(m, &o);
+	CHECK(holds(old, "count(//hyperv)+count(//timer[4])=0"));
+	CHECK(holds(old, "/domain/clock/@offset='localtime'"));
+	free(m->time_zone);
+	CHECK(fy_windows_zone("@tzres.dll,-321", &m->time_zone, &err) == 0 &&
+	      m->time_zone == NULL);
+}
+
+static void
 test_nics(void)
 {
 	FY_AUTO(machine) struct fy_machine *m = machine();
@@ -342,6 +385,7 @@ main(void)
 {
 	test_bios();
 	test_uefi_4k();
+	test_windows();
 	test_nics();
 	test_disks();
 	test_uuids();
