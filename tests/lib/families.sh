@@ -5,8 +5,8 @@
 # with real kernel modules and initramfs archives of the tools' shapes.  To be
 # sourced after common.sh and initramfs.sh, with kernel_get called.
 
-# modules_get: in $MODS a root with the modules that matter, indexed; small
-# enough to be copied into each tree.
+# modules_get [NAME...]: in $MODS a root with the modules that matter (and
+# these), indexed; small enough to be copied into each tree.
 modules_get() {
 	local name file list=$T/modules
 	MODS=$T/mods
@@ -16,7 +16,7 @@ modules_get() {
 		virtio_pci_modern_dev virtio_blk virtio_scsi virtio_net \
 		net_failover failover ahci libahci libata scsi_mod scsi_common \
 		sd_mod t10-pi crc-t10dif crct10dif_common crc64 crc64-rocksoft \
-		ext4 jbd2 mbcache crc16 crc32c_generic; do
+		ext4 jbd2 mbcache crc16 crc32c_generic "$@"; do
 		file=$(grep "/$name.ko$" "$list" || :)
 		[ -n "$file" ] || continue
 		mkdir -p "$MODS/$(dirname "$file")"
@@ -55,23 +55,24 @@ guest_modules() {
 }
 
 # guest_disk IMAGE [dos|gpt]: partition 1 is /boot's (or the ESP's) where
-# $BOOT=ext4 or $ESP=1 say so, the last one the root with UUID $ROOT_UUID,
-# between them swap.
+# $BOOT=ext4 or $ESP=1 say so, the last one the root with UUID $ROOT_UUID
+# ($ROOT_KIB large; $BOOT_KIB), between them swap.
 ROOT_UUID=11111111-2222-3333-4444-555555555555
 BOOT_UUID=99999999-2222-3333-4444-555555555555
 SWAP_UUID=77777777-2222-3333-4444-555555555555
 ESP_UUID=ABCD-1234
 guest_disk() {
-	local image=$1 d first=linux
+	local image=$1 d first=linux root=${ROOT_KIB:-90000}
+	local boot=${BOOT_KIB:-32768}
 	[ -z "${ESP:-}" ] || first=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
 	rm -rf "$image" "$image.job"
-	truncate -s 160M "$image"
+	truncate -s "$((39 + (root + boot) / 1024))M" "$image"
 	sfdisk -q "$image" <<-E
 		label: gpt
 		start=2048, size=65536, type=$first
 		start=67584, size=8192, type=swap
-		start=75776, size=65536, type=linux
-		start=141312, size=180000, type=linux
+		start=75776, size=$((boot * 2)), type=linux
+		start=$((75776 + boot * 2)), size=$((root * 2)), type=linux
 	E
 	if [ -n "${ESP:-}" ]; then
 		d=$T/esp-root
@@ -84,14 +85,14 @@ guest_disk() {
 	mkswap -q -U "$SWAP_UUID" "$T/part" 2>"$T/null"
 	put_part "$image" 2
 	if [ -n "${BOOT:-}" ]; then
-		truncate -s 32M "$T/part"
+		truncate -s "${boot}K" "$T/part"
 		mke2fs -q -F -t ext4 -U "$BOOT_UUID" -d "$G/boot" "$T/part"
 		put_part "$image" 3
 		rm -rf "$G/boot"
 		mkdir "$G/boot"
 		[ -z "${ESP:-}" ] || mkdir -p "$G/boot"
 	fi
-	truncate -s 90000K "$T/part"
+	truncate -s "${root}K" "$T/part"
 	mke2fs -q -F -t ext4 -U "$ROOT_UUID" -E "root_owner=0:0" -d "$G" "$T/part"
 	put_part "$image" 4
 	rm -f "$T/part"
