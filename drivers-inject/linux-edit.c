@@ -12,7 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_UNKNOWN 100u /* names that are told of, of one text */
+#define CONSOLE	    "ttyS0" /* the virtual machine's */
+#define MAX_UNKNOWN 100u    /* names that are told of, of one text */
 
 struct editing {
 	const struct fy_edit_context *ctx;
@@ -25,6 +26,7 @@ struct editing {
 	const char *end;      /* of the whole text */
 	enum { OTHER, DEVICE, ARRAY, NAMELESS_ARRAY } mdadm; /* the entry */
 	bool all_partitions; /* its DEVICE entry says so already */
+	enum { NOT_ASKED, NONE, TAKEN } console; /* is it spoken of? */
 };
 
 static void
@@ -196,9 +198,23 @@ is_comment(const char *line, const char *end)
 	return !(end - line > 7 && strncmp(line, "# kopt", 6) == 0);
 }
 
+/* Consoles that only Xen (and a virtio console, which our definitions have
+ * not) brings.  The length of such a name at 's', or 0. */
+static size_t
+xen_console(const char *s, const char *end)
+{
+	if (end - s < 4 ||
+	    (memcmp(s, "hvc0", 4) != 0 && memcmp(s, "xvc0", 4) != 0) ||
+	    (end - s > 4 && isalnum((unsigned char)s[4])))
+		return 0;
+	return 4;
+}
+
 static void
 edit_arguments(struct editing *e, const char *line, const char *end)
 {
+	static const char console[] = "console=";
+	const size_t console_len = sizeof(console) - 1;
 	const char *p = line, *value;
 	size_t key, n;
 
@@ -207,8 +223,16 @@ edit_arguments(struct editing *e, const char *line, const char *end)
 		return;
 	}
 	while (p < end) {
-		key = p == line || begins_key(p[-1]) ? find_key(p, end)
-						     : sizeof(keys);
+		bool here = p == line || begins_key(p[-1]);
+
+		if (here && (size_t)(end - p) > console_len &&
+		    memcmp(p, console, console_len) == 0 &&
+		    xen_console(p + console_len, end) > 0) {
+			fy_text_add(&e->out, "console=" CONSOLE);
+			p += console_len + 4;
+			continue;
+		}
+		key = here ? find_key(p, end) : sizeof(keys);
 		if (key >= sizeof(keys) / sizeof(*keys)) {
 			fy_text_put(&e->out, p++, 1);
 			continue;
@@ -618,6 +642,55 @@ edit_mdadm(struct editing *e, const char *line, const char *end)
 	fy_text_put(&e->out, line, (size_t)(end - line));
 }
 
+/* --- logins on consoles --------------------------------------------------- */
+
+/* Whether a line of the whole text that is no comment speaks of the console:
+ * asked once, for a text may have many lines. */
+static bool
+has_console(struct editing *e)
+{
+	const char *line = e->end - e->size, *nl;
+
+	if (e->console != NOT_ASKED)
+		return e->console == TAKEN;
+	e->console = NONE;
+	for (; line < e->end && e->console == NONE; line = nl) {
+		nl = memchr(line, '\n', (size_t)(e->end - line));
+		nl = nl == NULL ? e->end : nl + 1;
+		if (!is_comment(line, nl) &&
+		    memmem(line, (size_t)(nl - line), CONSOLE,
+			   sizeof(CONSOLE) - 1) != NULL)
+			e->console = TAKEN;
+	}
+	return e->console == TAKEN;
+}
+
+/* inittab: id:levels:action:process, where only the last one changes, for an id
+ * has at most four characters.  securetty: the name alone. */
+static void
+edit_consoles(struct editing *e, const char *line, const char *end)
+{
+	const char *p = line;
+	size_t colons = 0;
+
+	if (is_comment(line, end) || has_console(e)) {
+		fy_text_put(&e->out, line, (size_t)(end - line));
+		return;
+	}
+	if (memchr(line, ':', (size_t)(end - line)) == NULL)
+		colons = 3;
+	for (; p < end; p++) {
+		colons += *p == ':';
+		if (colons < 3 || xen_console(p, end) == 0 ||
+		    (p > line && isalnum((unsigned char)p[-1]))) {
+			fy_text_put(&e->out, p, 1);
+			continue;
+		}
+		fy_text_add(&e->out, CONSOLE);
+		p += 3;
+	}
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 static void (*const editors[])(struct editing *e, const char *line,
@@ -633,6 +706,7 @@ static void (*const editors[])(struct editing *e, const char *line,
 	[FY_EDIT_PATHS] = edit_paths,
 	[FY_EDIT_LVM_DEVICES] = edit_lvm_devices,
 	[FY_EDIT_MDADM] = edit_mdadm,
+	[FY_EDIT_CONSOLES] = edit_consoles,
 	[FY_EDIT_LIST] = list_paths,
 };
 

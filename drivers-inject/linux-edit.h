@@ -16,7 +16,8 @@
 enum fy_edit_kind {
 	FY_EDIT_FSTAB,
 	FY_EDIT_CRYPTTAB,
-	/* root=, resume= and the like anywhere in lines that are no comments:
+	/* root=, resume= and the like anywhere in lines that are no comments, and
+	 * Xen's console=:
 	 * grub.cfg, menu.lst, extlinux.conf, loader entries, /etc/kernel/cmdline,
 	 * initramfs-tools' conf.d, dracut's cmdline.d. */
 	FY_EDIT_ARGUMENTS,
@@ -37,6 +38,9 @@ enum fy_edit_kind {
 	/* mdadm.conf: members by name become what mdadm takes without a word,
 	 * all partitions, and an array is known by its UUID alone. */
 	FY_EDIT_MDADM,
+	/* inittab and securetty: Xen's console becomes ttyS0, where nothing uses
+	 * that one yet. */
+	FY_EDIT_CONSOLES,
 	/* Change nothing, only list the old names in lines that are no
 	 * comments. */
 	FY_EDIT_LIST,

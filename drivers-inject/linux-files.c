@@ -21,11 +21,12 @@ struct rule {
 	const char *why;
 };
 
-#define WHY_FSTAB "device names become names that stay"
-#define WHY_ARGS  "kernel arguments name devices by UUID"
-#define WHY_GRUB  "later updates shall not bring old device names back"
-#define WHY_MDADM "arrays are put together of whatever name the members have"
-#define WHY_DISKS "the disk's name on virtio"
+#define WHY_FSTAB   "device names become names that stay"
+#define WHY_ARGS    "kernel arguments name devices by UUID"
+#define WHY_GRUB    "later updates shall not bring old device names back"
+#define WHY_MDADM   "arrays are put together of whatever name the members have"
+#define WHY_CONSOLE "the virtual machine's console instead of Xen's"
+#define WHY_DISKS   "the disk's name on virtio"
 
 #define ARGS FY_EDIT_ARGUMENTS
 
@@ -84,6 +85,8 @@ static const struct rule rules[] = {
 	  "LVM looks for its PVs under their names on virtio" },
 	{ { "etc/mdadm", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	{ { "etc", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
+	{ { "etc", "inittab" }, FY_EDIT_CONSOLES, WHY_CONSOLE },
+	{ { "etc", "securetty" }, FY_EDIT_CONSOLES, WHY_CONSOLE },
 	/* Only looked at. */
 	{ { "etc", "lilo.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "uswsusp.conf" }, FY_EDIT_LIST, NULL },

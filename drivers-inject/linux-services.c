@@ -233,7 +233,8 @@ disable(struct fy_system *s, const struct service *sv, struct fy_error *err)
 
 /* --- other leftovers ------------------------------------------------------ */
 
-/* Consoles that other hypervisors have. */
+/* Consoles that other hypervisors have, where the edits of text left them: in
+ * inittab, beside a login on ttyS0. */
 static int
 look_at_consoles(struct fy_system *s, struct fy_error *err)
 {
@@ -248,9 +249,9 @@ look_at_consoles(struct fy_system *s, struct fy_error *err)
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		fy_autofree char *argument =
 			fy_format(err, "console=%s", names[i]);
-		const char *p;
+		fy_autofree char *word = fy_format(err, " %s", names[i]);
 
-		if (argument == NULL)
+		if (argument == NULL || word == NULL)
 			return -1;
 		if (strstr(boot, argument) != NULL &&
 		    fy_disks_warn(s->disks, err,
@@ -259,8 +260,7 @@ look_at_consoles(struct fy_system *s, struct fy_error *err)
 				  "console is ttyS0",
 				  names[i]) == -1)
 			return -1;
-		p = inittab == NULL ? NULL : strstr(inittab, names[i]);
-		if (i < 2 && p != NULL && p > inittab && p[-1] != '#' &&
+		if (i < 2 && inittab != NULL && strstr(inittab, word) != NULL &&
 		    fy_disks_warn(s->disks, err,
 				  "'/etc/inittab' has a login on '%s', which "
 				  "only Xen has",

@@ -100,12 +100,14 @@ look_at(struct fy_system *s, const struct fy_linux_kernel *k,
 	r = fy_edit_text(FY_EDIT_ARGUMENTS, &ctx, text, strlen(text), &new,
 			 &new_len, &unknown, err);
 	if (r == 0 && (new != NULL || unknown.n > 0))
-		r = fy_disks_warn(s->disks, err,
-				  "the unified kernel image '%s' holds the "
-				  "arguments '%.300s', which name a disk as it "
-				  "was called and can't be edited: build the "
-				  "image anew with names that stay",
-				  k->image, text);
+		r = fy_disks_warn(
+			s->disks, err,
+			"the unified kernel image '%s' holds the "
+			"arguments '%.300s', which name a disk (or "
+			"Xen's console) as it was called and can't be "
+			"edited: build the image anew with names that "
+			"stay",
+			k->image, text);
 	fy_string_set_release(&unknown);
 	return r;
 }

@@ -121,6 +121,33 @@ static const struct row rows[] = {
 	{ FY_EDIT_ARGUMENTS, "kernel_cmdline=\"root=/dev/sda1\"",
 	  "kernel_cmdline=\"root=UUID=aaaa-1\"", NULL },
 	{ FY_EDIT_ARGUMENTS, "root=/dev/sdz9", NULL, "/dev/sdz9" },
+	{ FY_EDIT_ARGUMENTS,
+	  "kernel /v ro console=hvc0 console=tty0 console=xvc0,9600n8\n",
+	  "kernel /v ro console=ttyS0 console=tty0 console=ttyS0,9600n8\n",
+	  NULL },
+	{ FY_EDIT_ARGUMENTS,
+	  "kernel /v console=hvc01 xconsole=hvc0 console=ttyS1 console=\n",
+	  NULL, NULL },
+	{ FY_EDIT_ARGUMENTS, "# kernel /v console=hvc0\n", NULL, NULL },
+	{ FY_EDIT_DEFAULT_GRUB, "GRUB_CMDLINE_LINUX=\"console=hvc0\"\n",
+	  "GRUB_CMDLINE_LINUX=\"console=ttyS0\"\n", NULL },
+	/* The filling gives the letter; a full block has none to give. */
+	{ FY_EDIT_GRUBENV, "a=console=hvc0\n####", "a=console=ttyS0\n###",
+	  NULL },
+
+	{ FY_EDIT_CONSOLES,
+	  "hvc0:23:respawn:/sbin/getty 38400 hvc0\n"
+	  "#T0:23:respawn:/sbin/getty -L ttyS0\n1:23:respawn:/sbin/getty tty1",
+	  "hvc0:23:respawn:/sbin/getty 38400 ttyS0\n"
+	  "#T0:23:respawn:/sbin/getty -L ttyS0\n1:23:respawn:/sbin/getty tty1",
+	  NULL },
+	{ FY_EDIT_CONSOLES,
+	  "co:23:respawn:/sbin/agetty xvc0 9600\n"
+	  "s0:23:respawn:/sbin/agetty ttyS0 9600\n",
+	  NULL, NULL },
+	{ FY_EDIT_CONSOLES, "tty1\nxvc0\n", "tty1\nttyS0\n", NULL },
+	{ FY_EDIT_CONSOLES, "hvc0\nhvc1\nttyS0\n", NULL, NULL },
+	{ FY_EDIT_CONSOLES, "#hvc0\nxhvc0\nhvc0x", NULL, NULL },
 	{ FY_EDIT_ARGUMENTS, "root=", NULL, NULL },
 
 	{ FY_EDIT_DEFAULT_GRUB,

@@ -346,6 +346,8 @@ cp "$G/etc/redhat-release" "$G/etc/centos-release"
 mkdir -p "$G/var/lib/rpm" "$G/etc/rc.d/rc3.d" "$G/etc/init"
 printf 'NETWORKING=yes\nHOSTNAME=old6.example\n' | put etc/sysconfig/network
 touch "$G/sbin/dracut"
+echo 'co:2345:respawn:/sbin/agetty xvc0 9600 vt100-nav' | put etc/inittab
+printf 'tty1\nxvc0\n' | put etc/securetty
 echo kernel | put "boot/vmlinuz-$KVER"
 echo '/dev/sda4 / ext4 defaults 1 1' | put etc/fstab
 put boot/grub/grub.conf <<-E
@@ -353,7 +355,7 @@ put boot/grub/grub.conf <<-E
 	#boot=/dev/sda
 	title CentOS ($KVER)
 		root (hd0,3)
-		kernel /boot/vmlinuz-$KVER ro root=/dev/sda4 rd_NO_LUKS quiet
+		kernel /boot/vmlinuz-$KVER ro root=/dev/sda4 rd_NO_LUKS console=hvc0 quiet
 		initrd /boot/initramfs-$KVER.img
 E
 ln -s grub.conf "$G/boot/grub/menu.lst"
@@ -384,8 +386,12 @@ guest_disk "$D"
 inject_disk --first-boot "$T/once.sh" --set-hostname new6
 says '.systems[0] | .id == "centos" and .version == "6.10" and
 	.hostname == "old6.example" and .bootloaders == ["grub1"]'
-cat_from "$D" 4 /boot/grub/grub.conf | grep -qF "ro root=$ROOTFS rd_NO_LUKS" ||
+cat_from "$D" 4 /boot/grub/grub.conf |
+	grep -qF "ro root=$ROOTFS rd_NO_LUKS console=ttyS0 quiet" ||
 	fail "$NAME: grub.conf"
+has 4 /etc/inittab 'co:2345:respawn:/sbin/agetty ttyS0 9600 vt100-nav'
+has 4 /etc/securetty ttyS0
+says '[.warnings[] | select(test("hvc0|xvc0"))] == []'
 has 4 /boot/grub/grub.conf '#boot=/dev/sda'
 has 4 /boot/grub/device.map '(hd0) /dev/vda'
 loads 4 "/boot/initramfs-$KVER.img"
