@@ -179,7 +179,7 @@ refused() {
 
 for FAMILY in ${V2V_REFUSED-arch alt}; do
 	case $FAMILY in
-	arch) refused 'unable to convert this guest type (linux/arch)' ;;
+	arch) refused 'unable to convert this guest type (linux/archlinux)' ;;
 	alt) refused 'guest type altlinux is not supported' ;;
 	esac
 done
