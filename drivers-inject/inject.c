@@ -239,14 +239,6 @@ check_bitlocker(const struct fy_disks *d, size_t found, struct fy_error *err)
 	return 0;
 }
 
-static const char *
-string_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s == NULL ? "?" : s;
-}
-
 /*
  * No system, but volumes that were not looked into: one is probably there, and
  * a machine that may not start is no success.
@@ -262,8 +254,8 @@ check_unseen(struct fy_disks *d, size_t found, struct fy_error *err)
 		return 0;
 	json_array_foreach(skipped, i, one)
 	{
-		const char *volume = string_of(one, "volume");
-		const char *why = string_of(one, "why");
+		const char *volume = fy_json_string_or(one, "volume", "?");
+		const char *why = fy_json_string_or(one, "why", "?");
 
 		n += (size_t)snprintf(list + n, sizeof(list) - n,
 				      "%sdisk %lld, %s: %s", i == 0 ? "" : "; ",
