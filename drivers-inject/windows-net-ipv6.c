@@ -17,7 +17,6 @@
  */
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -51,8 +50,8 @@ luid_of(struct fy_windows *w, const char *key)
 
 /* The interface that has this LUID, by its driver's key. */
 static int
-read_luids(struct fy_windows *w, const struct fy_windows_nics *l,
-	   uint64_t *luids, struct fy_error *err)
+read_luids(struct fy_windows *w, struct fy_windows_nics *l,
+	   struct fy_error *err)
 {
 	const char *set = w->control_sets.items[0];
 	fy_autofree char *cards = fy_windows_key(set, err, CARDS);
@@ -74,19 +73,19 @@ read_luids(struct fy_windows *w, const struct fy_windows_nics *l,
 			continue;
 		for (k = 0; k < l->n; k++)
 			if (strcasecmp(l->items[k].guid, guid) == 0)
-				luids[k] = luid_of(w, key);
+				l->items[k].luid = luid_of(w, key);
 	}
 	fy_string_set_release(&keys);
 	return r;
 }
 
 static struct fy_windows_nic *
-nic_of(const struct fy_windows_nics *l, const uint64_t *luids, uint64_t luid)
+nic_of(const struct fy_windows_nics *l, uint64_t luid)
 {
 	size_t i;
 
 	for (i = 0; i < l->n; i++)
-		if (luids[i] != 0 && luids[i] == luid)
+		if (l->items[i].luid != 0 && l->items[i].luid == luid)
 			return &l->items[i];
 	return NULL;
 }
@@ -132,9 +131,8 @@ warn_address(struct fy_system *s, const char *text, const char *why,
 }
 
 static int
-read_address(struct fy_system *s, struct fy_windows_nics *l,
-	     const uint64_t *luids, const char *table, const char *name,
-	     struct fy_error *err)
+read_address(struct fy_system *s, struct fy_windows_nics *l, const char *table,
+	     const char *name, struct fy_error *err)
 {
 	struct fy_windows_nic *i;
 	fy_autofree char *data = NULL;
@@ -152,7 +150,7 @@ read_address(struct fy_system *s, struct fy_windows_nics *l,
 	    len < 17 || (unsigned char)data[16] > 128)
 		return warn_address(s, text, "its prefix is not known", err);
 	with_length(key + 8, (unsigned char)data[16], text);
-	i = nic_of(l, luids, fy_get_le64(key));
+	i = nic_of(l, fy_get_le64(key));
 	if (i == NULL)
 		return warn_address(s, text, "its network card is not known",
 				    err);
@@ -160,8 +158,7 @@ read_address(struct fy_system *s, struct fy_windows_nics *l,
 }
 
 static int
-read_route(struct fy_windows_nics *l, const uint64_t *luids, const char *name,
-	   struct fy_error *err)
+read_route(struct fy_windows_nics *l, const char *name, struct fy_error *err)
 {
 	struct fy_windows_nic *i;
 	unsigned char key[ROUTE_KEY];
@@ -171,7 +168,7 @@ read_route(struct fy_windows_nics *l, const uint64_t *luids, const char *name,
 	if (fy_unhex(name, key, sizeof(key)) == -1 || key[20] > 128 ||
 	    memcmp(key + 56, nothing, 16) == 0)
 		return 0;
-	i = nic_of(l, luids, fy_get_le64(key + 40));
+	i = nic_of(l, fy_get_le64(key + 40));
 	if (i == NULL)
 		return 0;
 	with_length(key + 4, key[20], text);
@@ -181,8 +178,8 @@ read_route(struct fy_windows_nics *l, const uint64_t *luids, const char *name,
 }
 
 static int
-read_table(struct fy_system *s, struct fy_windows_nics *l,
-	   const uint64_t *luids, bool routes, struct fy_error *err)
+read_table(struct fy_system *s, struct fy_windows_nics *l, bool routes,
+	   struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
 	fy_autofree char *table =
@@ -200,9 +197,8 @@ read_table(struct fy_system *s, struct fy_windows_nics *l,
 				  names.n, routes ? "routes" : "addresses",
 				  MAX_ROWS);
 	for (i = 0; r == 0 && i < names.n && i < MAX_ROWS; i++)
-		r = routes ? read_route(l, luids, names.items[i], err)
-			   : read_address(s, l, luids, table, names.items[i],
-					  err);
+		r = routes ? read_route(l, names.items[i], err)
+			   : read_address(s, l, table, names.items[i], err);
 	fy_string_set_release(&names);
 	return r;
 }
@@ -211,12 +207,8 @@ int
 fy_windows_read_ipv6(struct fy_system *s, struct fy_windows_nics *l,
 		     struct fy_error *err)
 {
-	fy_autofree uint64_t *luids = calloc(l->n + 1, sizeof(*luids));
-
-	if (luids == NULL)
-		return fy_error_nomem(err);
-	if (read_luids(fy_windows_of(s), l, luids, err) == -1 ||
-	    read_table(s, l, luids, false, err) == -1)
+	if (read_luids(fy_windows_of(s), l, err) == -1 ||
+	    read_table(s, l, false, err) == -1)
 		return -1;
-	return read_table(s, l, luids, true, err);
+	return read_table(s, l, true, err);
 }

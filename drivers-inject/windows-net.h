@@ -18,7 +18,8 @@ struct fy_windows_nic {
 	struct fy_string_set dns6;
 	/* Where these are in the registry: "10\NAME", "16\NAME". */
 	struct fy_string_set nsi;
-	char mac[18]; /* "52:54:00:12:34:56"; "" */
+	uint64_t luid; /* what these tables call it; 0: not known */
+	char mac[18];  /* "52:54:00:12:34:56"; "" */
 };
 
 struct fy_windows_nics {
