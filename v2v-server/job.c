@@ -3,9 +3,8 @@
  * JOB: the client's description of a convert job, from hostile JSON.
  *
  * Members that are missing or null take their default; known members of the
- * wrong type or out of range are errors, never guessed at; unknown members are
- * ignored, for later versions may add some.  An option that a later version
- * brings ("sync") is known here only to be refused.
+ * wrong type or out of range are errors, never guessed at.  A member that is
+ * unknown, of a later version ("sync"), is refused if it asks for something.
  */
 #include "v2v-server/job.h"
 
@@ -256,8 +255,6 @@ get_shape(const json_t *j, struct fy_job *job, struct fy_error *err)
 static int
 get_identity(const json_t *j, struct fy_job *job, struct fy_error *err)
 {
-	bool sync;
-
 	if (!json_is_object(j))
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "the job is not a JSON object");
@@ -287,13 +284,54 @@ get_identity(const json_t *j, struct fy_job *job, struct fy_error *err)
 	    (strlen(job->client) != 32 ||
 	     strspn(job->client, "0123456789abcdef") != 32))
 		return malformed("client", "is not 32 hex digits", err);
-	if (get_bool(j, "sync", false, &sync, err) == -1)
-		return -1;
-	if (sync)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "this version of the server can't do "
-				    "--sync yet");
 	return get_text(j, "to", MAX_PATH, ".", &job->to, err);
+}
+
+/* Does a member's value ask for anything? */
+static bool
+asks(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return json_object_size(value) > 0;
+	case JSON_ARRAY:
+		return json_array_size(value) > 0;
+	case JSON_NULL:
+	case JSON_FALSE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* What a later client asks for must not be dropped without a word. */
+static int
+check_known(const json_t *j, struct fy_error *err)
+{
+	static const char *const known[] = {
+		"action",	"name",	     "to",     "format",  "compressed",
+		"emit",		"inject",    "force",  "verify",  "virt_type",
+		"vcpus",	"networks",  "bridge", "nics",	  "new_uuid",
+		"custom",	"luks_keys", "client", "machine", "disks",
+		"memory_bytes", NULL,
+	};
+	const char *const *k, *key;
+	json_t *value;
+
+	/* jansson's loop only reads. */
+	json_object_foreach((json_t *)j, key, value)
+	{
+		for (k = known; *k != NULL && !fy_streq(*k, key);)
+			k++;
+		if (*k == NULL && asks(value))
+			return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+					    "the client asks for \"%.40s\", "
+					    "which this v2v-server (%s) does "
+					    "not know; install the client's "
+					    "version on the server",
+					    key, FY_VERSION);
+	}
+	return 0;
 }
 
 int
@@ -304,7 +342,7 @@ fy_job_parse(const json_t *j, struct fy_job **ret, struct fy_error *err)
 
 	if (job == NULL)
 		return fy_error_nomem(err);
-	if (get_identity(j, job, err) == -1 ||
+	if (get_identity(j, job, err) == -1 || check_known(j, err) == -1 ||
 	    get_text(j, "format", 16, "qcow2", &job->format, err) == -1 ||
 	    get_text(j, "compressed", 16, "none", &codec, err) == -1 ||
 	    fy_codec_from_name(codec, &job->compressed, err) == -1 ||

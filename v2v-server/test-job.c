@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * JOB descriptions: a good one is understood, each way of lying is refused.
+ * JOB descriptions: a good one is understood, each way of lying is refused, and
+ * so is what a later client wants.
  */
 #include "common/json.h"
 #include "v2v-server/job.h"
@@ -13,7 +14,7 @@ static const char good[] =
 	"\"virt_type\":\"qemu\",\"vcpus\":2,\"memory_bytes\":1073741824,"
 	"\"networks\":{\"52:54:00:00:00:01\":\"lan\"},\"bridge\":\"br0\","
 	"\"nics\":{\"enp0s5\":\"52:54:00:00:00:01\"},\"new_uuid\":true,"
-	"\"later\":{\"unknown\":1},"
+	"\"later\":{},\"later2\":false,\"later3\":null,"
 	"\"machine\":{\"firmware\":\"uefi\",\"vcpus\":8,\"sockets\":2,"
 	"\"nics\":[{\"name\":\"enp0s5\",\"mac\":\"52:54:00:00:00:01\"}],"
 	"\"disks\":[{\"path\":\"/dev/sdz\",\"model\":\"other\"},"
@@ -145,6 +146,10 @@ lies(void)
 	refused("action", "null", FY_E_FORMAT);
 	refused("action", "7", FY_E_FORMAT);
 	refused("sync", "true", FY_E_UNSUPPORTED);
+	refused("later", "{\"unknown\":1}", FY_E_UNSUPPORTED);
+	refused("later", "\"word\"", FY_E_UNSUPPORTED);
+	refused("later", "[0]", FY_E_UNSUPPORTED);
+	refused("later", "7", FY_E_UNSUPPORTED);
 	refused("name", "\"../x\"", FY_E_USAGE);
 	refused("name", "\"\"", FY_E_USAGE);
 	refused("name", "null", FY_E_USAGE);
