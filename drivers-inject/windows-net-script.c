@@ -5,7 +5,8 @@
  * wmic and netsh, the tools of XP to 7 that know MAC addresses and IPv6.
  *
  * Into it go only addresses, masks, MACs, GUIDs and hex digits that were parsed
- * as such: nothing of the registry can become a command.
+ * as such, and names as numbers or of plain characters: nothing of the registry
+ * can become a command.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -16,6 +17,7 @@
 #include "drivers-inject/windows-net.h"
 
 #define WORD_MAX (INET6_ADDRSTRLEN + 5)
+#define MAX_NAME 255
 
 bool
 fy_windows_nic_has_settings(const struct fy_windows_nic *i)
@@ -74,6 +76,18 @@ is_instance(const char *s)
 	return parts == 3 && p - s <= 200;
 }
 
+/* May a name stand between quotes in cmd.exe's and wmic's commands? */
+static bool
+is_plain(const char *name)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789 _-.#";
+
+	return name[0] != '\0' && strlen(name) <= MAX_NAME &&
+	       name[strspn(name, plain)] == '\0';
+}
+
 /* --- PowerShell ------------------------------------------------------------- */
 
 static const char head_ps[] =
@@ -89,7 +103,8 @@ static const char head_ps[] =
 	"}\n"
 	"$set = 'HKLM:\\SYSTEM\\CurrentControlSet'\n"
 	"$old = \"$set\\Services\\Tcpip\\Parameters\\Interfaces\"\n"
-	"$nsi = \"$set\\" FY_WINDOWS_NSI6 "\"\n";
+	"$nsi = \"$set\\" FY_WINDOWS_NSI6 "\"\n"
+	"$connections = \"$set\\" FY_WINDOWS_CONNECTIONS "\"\n";
 
 static void
 ps_ipv4(struct fy_text *t, const struct fy_windows_nic *i)
@@ -175,6 +190,29 @@ ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
 	fy_text_add(t, "\n");
 }
 
+/* The connection is called what it was called; its name is free now. */
+static void
+ps_name(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	const char *p;
+
+	if (i->name == NULL || i->name[0] == '\0' || strlen(i->name) > MAX_NAME)
+		return;
+	fy_text_printf(t,
+		       "    Remove-Item -Recurse -Force -ErrorAction "
+		       "SilentlyContinue \"$connections\\%s\"\n"
+		       "    $name = [Text.Encoding]::UTF8.GetString([byte[]](",
+		       i->guid);
+	for (p = i->name; *p != '\0'; p++)
+		fy_text_printf(t, "%s%u", p == i->name ? "" : ",",
+			       (unsigned char)*p);
+	fy_text_add(t, "))\n"
+		       "    if ($nic.Name -ne $name) {\n"
+		       "      Rename-NetAdapter -InputObject $nic -NewName "
+		       "$name -ErrorAction SilentlyContinue\n"
+		       "    }\n");
+}
+
 /* The old card's device, which would stay hidden with its name and settings.
  * pnputil can do it since build 19041. */
 static void
@@ -190,9 +228,10 @@ ps_ghost(struct fy_text *t, const struct fy_windows_nic *i)
 		       "    if ($LASTEXITCODE -ne 0) {\n"
 		       "      Remove-Item -Recurse -Force -ErrorAction "
 		       "SilentlyContinue \"$set\\Enum\\$ghost\"\n"
-		       "    }\n"
-		       "  }\n",
+		       "    }\n",
 		       i->instance);
+	ps_name(t, i);
+	fy_text_add(t, "  }\n");
 }
 
 static void
@@ -345,6 +384,15 @@ cmd_ghost(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Enum"
 		       "\\%s\" /f >nul 2>&1\n",
 		       number, i->instance);
+	if (i->name == NULL || !is_plain(i->name))
+		return;
+	fy_text_printf(t,
+		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet"
+		       "\\" FY_WINDOWS_CONNECTIONS "\\%s\" /f >nul 2>&1\n"
+		       "wmic nic where \"MACAddress='%s' and "
+		       "NetConnectionStatus=2\" set NetConnectionID=\"%s\" "
+		       "<nul >nul 2>&1\n",
+		       i->guid, i->mac, i->name);
 }
 
 static void

@@ -25,7 +25,6 @@
 #include "drivers-inject/windows-net.h"
 
 #define INTERFACES     "Services\\Tcpip\\Parameters\\Interfaces"
-#define NETWORK	       "Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 #define MAX_INTERFACES 256
 
 static void
@@ -158,9 +157,9 @@ static int
 read_connection(struct fy_windows *w, struct fy_windows_nic *i,
 		struct fy_error *err)
 {
-	fy_autofree char *key =
-		fy_windows_key(w->control_sets.items[0], err,
-			       NETWORK "\\%s\\Connection", i->guid);
+	fy_autofree char *key = fy_windows_key(
+		w->control_sets.items[0], err,
+		FY_WINDOWS_CONNECTIONS "\\%s\\Connection", i->guid);
 
 	if (key == NULL)
 		return -1;

@@ -30,6 +30,10 @@ struct fy_windows_nics {
 /* Below a control set: what IPv6 has been told to keep. */
 #define FY_WINDOWS_NSI6 "Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}"
 
+/* The same: by GUID, what a connection is called and whose it is. */
+#define FY_WINDOWS_CONNECTIONS \
+	"Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
+
 /* windows-net-ipv6.c: static IPv6 addresses and routes, added to 'l', which
  * has all interfaces; warns of those that are of none of them. */
 int fy_windows_read_ipv6(struct fy_system *s, struct fy_windows_nics *l,

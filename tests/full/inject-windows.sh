@@ -58,6 +58,9 @@ one() {
 		"$T/report.json" >/dev/null || fail "$v: no $script"
 	value now.system "$CCS\\Services\\ironferry-firstboot" Start dword \
 		00000002
+	ntfscat "$T/now.ntfs" "$(jq -r --arg s "$script" '.changes[].path |
+		select(endswith($s))' "$T/report.json")" | tr -d '\r' \
+		>"$T/network"
 	case " $* " in *" --static6 "*) with_ipv6 "$script" ;; esac
 	"$V2V" inject --undo --quiet "$i"
 	cmp "$i" "$T/before.img" || fail "$v: the undo log"
@@ -65,10 +68,7 @@ one() {
 
 # with_ipv6 SCRIPT: what it says of IPv6, by netsh or PowerShell.
 with_ipv6() {
-	local row path what
-	path=$(jq -r --arg s "$1" '.changes[].path | select(endswith($s))' \
-		"$T/report.json")
-	ntfscat "$T/now.ntfs" "$path" | tr -d '\r' >"$T/network"
+	local row what
 	row=000000090100060020010db8$(printf %024x 7)
 	case $1 in
 	*.cmd) set -- "MACAddress='52:54:00:12:34:56'" \
@@ -78,10 +78,12 @@ with_ipv6() {
 		'add dnsserver %nic% 2001:db8::53' \
 		"10\" /v $row /f" \
 		"DeviceID='PCI\\\\VEN_8086&DEV_10D3&SUBSYS" \
-		'Enum\PCI\VEN_8086&DEV_10D3&SUBSYS_A01F8086&REV_00\4&2283' ;;
+		'Enum\PCI\VEN_8086&DEV_10D3&SUBSYS_A01F8086&REV_00\4&2283' \
+		'set NetConnectionID="Ethernet"' ;;
 	*) set -- "IPAddress '2001:db8::7' -PrefixLength 64" \
 		"DestinationPrefix '::/0' -NextHop '2001:db8::1'" \
-		"'192.0.2.53','2001:db8::53'" "10\" -Name '$row'" ;;
+		"'192.0.2.53','2001:db8::53'" "10\" -Name '$row'" \
+		"byte[]](69,116,104,101,114,110,101,116))" ;;
 	esac
 	for what in "$@"; do
 		grep -qF -- "$what" "$T/network" ||
@@ -94,6 +96,8 @@ one 2003 x86 2k3 critical 10-network.cmd
 one 7 x86 w7 critical 10-network.cmd --static6 $STATIC6
 one 7 amd64 w7 critical 10-network.cmd --dirty-hive old --static6 $STATIC6
 one 2008r2 amd64 2k8R2 critical 10-network.cmd --static6 $STATIC6
+one 2008r2 amd64 2k8R2 critical 10-network.cmd --connection 'a" & calc & "'
+! grep -q calc "$T/network" || fail "a name stands there as it is"
 one 8 amd64 w8 driver 10-network.ps1
 one 10 x86 w10 driver 10-network.ps1
 one 10 amd64 w10 driver 10-network.ps1 --firmware uefi --static6 $STATIC6

@@ -32,7 +32,7 @@ test_2022() {
 	local i=$T/2022.img p=Windows/System32 store f
 	make_windows "$i" --version 2022 --static $STATIC \
 		--static6 $STATIC6 --vmware --policy --no-fallback \
-		--dirty-hive new
+		--dirty-hive new --connection "Büro's \$(calc)"
 	cp --sparse=always "$i" "$T/before.img"
 	take_ntfs "$i" was
 	"$V2V" inspect --json "$i" >"$T/inspect.json"
@@ -131,6 +131,9 @@ network_2022() {
 		"DestinationPrefix '2001:db8:5::/48' -NextHop 'fe80::1'"
 	grep -qF "ghost = 'PCI\VEN_8086&DEV_10D3&SUBSYS_A01F8086&REV_00\4&2283F625&0&00E5'" \
 		"$T/network" || fail "the old card stays"
+	grep -qF "byte[]](66,195,188,114,111,39,115,32,36,40,99,97,108,99,41))" \
+		"$T/network" || fail "the connection has another name"
+	! grep -q calc "$T/network" || fail "a name stands there as it is"
 	! grep -q AA-AA "$T/network" || fail "the other card, too"
 }
 
