@@ -66,11 +66,15 @@ class Case:
         with open(path, "rb") as f:
             return f.read()
 
+    def clear_tmp(self):
+        """What a killed run has left there."""
+        shutil.rmtree(self.tmp)
+        os.mkdir(self.tmp)
+
     def reset(self, whole=False):
         """The disk as it was, and no job."""
         shutil.rmtree(self.job, ignore_errors=True)
-        shutil.rmtree(self.tmp)
-        os.mkdir(self.tmp)
+        self.clear_tmp()
         if whole or self.o.format != "raw":
             with open(self.disk, "wb") as f:
                 f.write(self.packed)
@@ -217,6 +221,7 @@ class Case:
             for self.do in ("EIO", "kill"):
                 shutil.rmtree(self.job)
                 shutil.copytree(saved, self.job)
+                self.clear_tmp()
                 with open(self.disk, "wb") as f:
                     f.write(injected)
                 status, _, self.name = self.run("--undo", at=self.n,
