@@ -7,6 +7,8 @@
 # $FAMILY, and $BOOT and $ESP as guest_disk does.
 
 REASONS=$FY_TOP/tests/lib/v2v-reasons
+# shellcheck source=tests/lib/v2v-reasons.sh
+. "$FY_TOP/tests/lib/v2v-reasons.sh"
 
 # ---- the trees ------------------------------------------------------------------
 
@@ -124,40 +126,9 @@ same_initramfs() {
 
 # only WHO: each file that only WHO touched has its reason
 only() {
-	local kind path families who glob rest found
+	local kind path
 	while read -r kind path; do
-		! grep -qxF -- "$path" "$T/paths.both" || continue
-		found=
-		while IFS='|' read -r families who glob rest; do
-			reason_fits "$1" "$kind $path" "$families" "$who" \
-				"$glob" || continue
-			echo "$families|$who|$glob|$rest" >>"$T/used"
-			found=1
-			break
-		done <"$REASONS"
-		[ -n "$found" ] || echo "$kind $path" >>"$T/unexplained"
-	done <"$T/changes.$1"
-	[ ! -e "$T/unexplained" ] ||
-		fail "$FAMILY: only $1: $(cat "$T/unexplained")"
-}
-
-reason_fits() { # WHO CHANGE FAMILIES WHO GLOB
-	[ "$4" = "$1" ] || return 1
-	[ "$3" = all ] || [[ " $3 " = *" $FAMILY "* ]] || return 1
-	# shellcheck disable=SC2053
-	[[ $2 = $5 ]]
-}
-
-# A reason that names this family and fits nothing is no longer true.
-all_reasons_used() {
-	local families rest
-	while IFS='|' read -r families rest; do
-		case $families in
-		'' | '#'*) continue ;;
-		esac
-		[ "$families" = all ] || [[ " $families " = *" $FAMILY "* ]] ||
-			continue
-		grep -qxF -- "$families|$rest" "$T/used" ||
-			fail "$FAMILY: nothing fits '$rest'"
-	done <"$REASONS"
+		grep -qxF -- "$path" "$T/paths.both" || echo "$kind $path"
+	done <"$T/changes.$1" >"$T/only"
+	explain "$1" <"$T/only"
 }

@@ -46,6 +46,53 @@ take_ntfs() {
 	done
 }
 
+# list_windows NAME [LABEL=DIR|FILE]...: all that a conversion may change in
+# $T/NAME.img, into $T/NAME.list, as windows-changes.py reads it: files, access
+# lists, registry, EFI partition, boot sectors.  The sources name contents.
+list_windows() {
+	local name=$1 py=$FY_TOP/tests/lib/windows-changes.py
+	shift
+	take_ntfs "$T/$name.img" "$name"
+	mkdir -p "$T/mnt"
+	ntfs-3g -o ro "$T/$name.ntfs" "$T/mnt" >"$T/mount.log" 2>&1 ||
+		{ cat "$T/mount.log" >&2; fail "$name: ntfs-3g does not mount"; }
+	{
+		python3 "$py" tree "$T/mnt" file "$@"
+		sed 's/^/system /' "$T/$name.system.reg"
+		sed 's/^/software /' "$T/$name.software.reg"
+		list_esp "$name" "$@"
+		list_boot "$name"
+	} >"$T/$name.list"
+	hide_windows
+}
+
+hide_windows() {
+	! mountpoint -q "$T/mnt" || umount "$T/mnt"
+}
+
+# The boot sector's heads, the rest of it; what is before the first partition.
+list_boot() {
+	printf 'boot heads\t%s\n' "$(od -An -tx1 -j26 -N2 "$T/$1.ntfs")"
+	printf 'boot sector\t%s\n' "$({
+		head -c 26 "$T/$1.ntfs"
+		head -c 8192 "$T/$1.ntfs" | tail -c +29
+	} | sha256)"
+	printf 'boot gap\t%s\n' "$(head -c 1M "$T/$1.img" | sha256)"
+}
+
+list_esp() {
+	local name=$1
+	sfdisk -J "$T/$name.img" | grep -q C12A7328 || return 0
+	shift
+	rm -rf "$T/esp"
+	mkdir "$T/esp"
+	MTOOLS_SKIP_CHECK=1 mcopy -s -i "$T/$name.img@@1M" ::/EFI "$T/esp"
+	python3 "$FY_TOP/tests/lib/windows-changes.py" tree "$T/esp" esp "$@"
+	python3 "$FY_TOP/tests/lib/reg.py" "$T/esp/EFI/Microsoft/Boot/BCD" \
+		>"$T/$name.bcd.reg"
+	sed 's/^/bcd /' "$T/$name.bcd.reg"
+}
+
 # in_any_case NTFS NAME...: the path, as it is written there
 in_any_case() {
 	local image=$1 path= name is
