@@ -31,7 +31,7 @@ struct fy_windows_nics {
 #define FY_WINDOWS_NSI6 "Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}"
 
 /* The same: by GUID, what a connection is called and whose it is. */
-#define FY_WINDOWS_CONNECTIONS \
+#define FY_WINDOWS_CONNECTIONS                                                 \
 	"Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 
 /* windows-net-ipv6.c: static IPv6 addresses and routes, added to 'l', which
