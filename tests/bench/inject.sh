@@ -47,7 +47,7 @@ rows_inject() {
 inject_kind() {
 	local what=$1 guest=$T/kind.img i disk images=() options=()
 	shift
-	rm -f "$guest"* "$T/t.kind"
+	rm -rf "${guest:?}"* "$T/t.kind"
 	"$FY_TOP/tests/guests/make-guest" --out "$guest" \
 		--nic enp0s5=10.77.0.2/24 --password factory "$@"
 	local disks=("$guest")
@@ -74,7 +74,7 @@ inject_kind() {
 		printf '%s|%s s|-|-|-|\n' "injection, $what" \
 			"$(median "$T/t.kind")" >>"$table"
 	fi
-	rm -f "$guest"*
+	rm -rf "${guest:?}"*
 }
 
 # $launch: what the appliance alone takes, and what it may take on top.
