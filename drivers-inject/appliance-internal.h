@@ -105,8 +105,9 @@ struct fy_appliance {
 	size_t n_found;
 	char **opened; /* LUKS: /dev/mapper/... */
 	size_t n_opened;
-	unsigned mounts; /* so many were made */
-	char *leaves;	 /* NULL, or the directory of its sockets */
+	unsigned mounts;  /* so many were made */
+	uint64_t changes; /* how often anything was written */
+	char *leaves;	  /* NULL, or the directory of its sockets */
 };
 
 /* What failed there, with our code.  Returns -1. */

@@ -21,12 +21,24 @@
 /* The protocol ends at 4 MiB a message. */
 #define PIECE	       (2u * 1024 * 1024)
 #define MAX_SUBVOLUMES 32u
+#define N_SEEN	       32u
+
+/* A directory or link that was looked at.  Each path is looked at component by
+ * component, and each look is a message to the appliance and back. */
+struct seen {
+	char path[256];
+	char target[256]; /* of a link, once it was read; "" before */
+	struct fy_guest_stat st;
+};
 
 struct mounted {
 	struct fy_appliance *a;
 	const struct fy_guestfs *f;
 	guestfs_h *g;
-	char *at; /* "/m1" */
+	char *at;		  /* "/m1" */
+	struct seen seen[N_SEEN]; /* true as of a->changes 'seen_at' */
+	unsigned n_seen;	  /* the next one to be overwritten */
+	uint64_t seen_at;
 };
 
 /* --- open, check, close ------------------------------------------------------ */
@@ -153,10 +165,9 @@ path_of(const struct mounted *m, const char *path, struct fy_error *err)
 }
 
 static int
-lg_stat(void *h, const char *path, struct fy_guest_stat *ret,
-	struct fy_error *err)
+look(struct mounted *m, const char *path, struct fy_guest_stat *ret,
+     struct fy_error *err)
 {
-	struct mounted *m = h;
 	fy_autofree char *full = path_of(m, path, err);
 	struct guestfs_statns *s;
 	unsigned mode;
@@ -181,17 +192,70 @@ lg_stat(void *h, const char *path, struct fy_guest_stat *ret,
 	return 0;
 }
 
+/* Anything is written in the appliance: what any mount has seen may be old. */
+static void
+changing(struct mounted *m)
+{
+	m->a->changes++;
+}
+
+/* What was seen of a path, or NULL. */
+static struct seen *
+recall(struct mounted *m, const char *path)
+{
+	unsigned i;
+
+	if (m->seen_at != m->a->changes) {
+		memset(m->seen, 0, sizeof(m->seen));
+		m->seen_at = m->a->changes;
+	}
+	for (i = 0; path[0] != '\0' && i < N_SEEN; i++)
+		if (strcmp(m->seen[i].path, path) == 0)
+			return &m->seen[i];
+	return NULL;
+}
+
+static int
+lg_stat(void *h, const char *path, struct fy_guest_stat *ret,
+	struct fy_error *err)
+{
+	struct mounted *m = h;
+	struct seen *s = recall(m, path);
+
+	if (s != NULL) {
+		*ret = s->st;
+		return 0;
+	}
+	if (look(m, path, ret, err) == -1)
+		return -1;
+	if ((ret->type != FY_GUEST_DIR && ret->type != FY_GUEST_LINK) ||
+	    strlen(path) >= sizeof(s->path))
+		return 0;
+	s = &m->seen[m->n_seen++ % N_SEEN];
+	memcpy(s->path, path, strlen(path) + 1);
+	s->target[0] = '\0';
+	s->st = *ret;
+	return 0;
+}
+
 static int
 lg_readlink(void *h, const char *path, char **ret, struct fy_error *err)
 {
 	struct mounted *m = h;
 	fy_autofree char *full = path_of(m, path, err);
+	struct seen *s = recall(m, path);
 
 	if (full == NULL)
 		return -1;
+	if (s != NULL && s->target[0] != '\0') {
+		*ret = strdup(s->target);
+		return *ret == NULL ? fy_error_nomem(err) : 0;
+	}
 	*ret = m->f->readlink(m->g, full);
 	if (*ret == NULL)
 		return fy_appliance_error(m->a, err, "'%.120s'", path);
+	if (s != NULL && strlen(*ret) < sizeof(s->target))
+		memcpy(s->target, *ret, strlen(*ret) + 1);
 	return 0;
 }
 
@@ -301,7 +365,8 @@ lg_write(void *h, const char *path, uint64_t keep, const void *data, size_t len,
 	fy_autofree char *full = path_of(m, path, err);
 	struct fy_guest_stat st;
 
-	if (full == NULL || lg_stat(h, path, &st, err) == -1)
+	changing(m);
+	if (full == NULL || look(m, path, &st, err) == -1)
 		return -1;
 	if (st.type != FY_GUEST_FILE)
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
@@ -358,6 +423,7 @@ lg_create(void *h, const char *path, const struct fy_guest_stat *st,
 	fy_autofree char *full = path_of(m, path, err);
 	int r;
 
+	changing(m);
 	if (full == NULL)
 		return -1;
 	r = st->type == FY_GUEST_DIR ? m->f->mkdir_mode(m->g, full, 0700)
@@ -377,6 +443,7 @@ lg_symlink(void *h, const char *path, const char *target,
 	struct mounted *m = h;
 	fy_autofree char *full = path_of(m, path, err);
 
+	changing(m);
 	if (full == NULL)
 		return -1;
 	if (m->f->ln_s(m->g, target, full) == -1)
@@ -392,7 +459,8 @@ lg_remove(void *h, const char *path, struct fy_error *err)
 	struct fy_guest_stat st;
 	int r;
 
-	if (full == NULL || lg_stat(h, path, &st, err) == -1)
+	changing(m);
+	if (full == NULL || look(m, path, &st, err) == -1)
 		return -1;
 	r = st.type == FY_GUEST_DIR ? m->f->rmdir(m->g, full)
 				    : m->f->rm(m->g, full);
@@ -406,6 +474,7 @@ lg_rename(void *h, const char *path, const char *to, struct fy_error *err)
 	fy_autofree char *full = path_of(m, path, err);
 	fy_autofree char *full_to = path_of(m, to, err);
 
+	changing(m);
 	if (full == NULL || full_to == NULL)
 		return -1;
 	if (m->f->rename(m->g, full, full_to) == -1)
@@ -421,7 +490,8 @@ lg_set_stat(void *h, const char *path, const struct fy_guest_stat *st,
 	fy_autofree char *full = path_of(m, path, err);
 	struct fy_guest_stat is;
 
-	if (full == NULL || lg_stat(h, path, &is, err) == -1)
+	changing(m);
+	if (full == NULL || look(m, path, &is, err) == -1)
 		return -1;
 	is.mode = st->mode;
 	is.uid = st->uid;
@@ -459,6 +529,7 @@ lg_set_xattr(void *h, const char *path, const char *name, const void *data,
 	struct mounted *m = h;
 	fy_autofree char *full = path_of(m, path, err);
 
+	changing(m);
 	if (full == NULL)
 		return -1;
 	if (len > 65536 ||
