@@ -289,7 +289,7 @@ bad_jobs(void)
 	j.extra = "\"sync\":true,";
 	start(&c, &plain);
 	send_job(&c, &j);
-	expect_error(&c, "unsupported", "asks for", 1);
+	expect_error(&c, "unsupported", "asks for \\\"sync\\\"", 1);
 	j.extra = "\"networks\":{\"52:54:00:00:00:01\":\"lan\"},";
 	start(&c, &plain);
 	send_job(&c, &j);

@@ -4,7 +4,7 @@
 # The same phony Windows disk converted twice, by our injection and by Debian's
 # virt-v2v; then every file, access list and registry value that either touched
 # is the same in both, or has its reason in tests/lib/v2v-windows-reasons; and
-# each reason is needed.  A version takes half a minute without KVM.
+# each reason is needed.  A version takes 45 seconds without KVM.
 # V2V_FAMILIES and V2V_REFUSED choose, V2V_KEEP=DIR keeps disks and lists.
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
