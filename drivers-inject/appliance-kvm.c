@@ -2,8 +2,9 @@
 /*
  * Whether KVM works.  Under some hypervisors /dev/kvm can be opened, but QEMU
  * does not start by it, or what it runs is a hundred times slower than by
- * emulation.  So one machine is run as libguestfs would: its boot sector ends it
- * by the isa-debug-exit device.
+ * emulation.  So one machine is run as libguestfs would: its boot sector counts
+ * to fifty million (some 20 ms, but a minute where each instruction is emulated
+ * by the hypervisor), and then ends it by the isa-debug-exit device.
  */
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +20,13 @@
 bool
 fy_kvm_works(void)
 {
-	/* mov al,SAYS; out 0xf4,al; hlt; jmp -3 */
-	static const unsigned char code[] = { 0xb0, SAYS, 0xe6, 0xf4,
-					      0xf4, 0xeb, 0xfd };
+	static const unsigned char code[] = {
+		0x66, 0xb9, 0x80, 0xf0, 0xfa, 0x02, /* mov ecx,50000000 */
+		0x66, 0x49,			    /* dec ecx */
+		0x75, 0xfc,			    /* jnz -4 */
+		0xb0, SAYS, 0xe6, 0xf4,		    /* mov al; out 0xf4,al */
+		0xf4, 0xeb, 0xfd,		    /* hlt; jmp -3 */
+	};
 	static const struct fy_subprocess_options options = {
 		.timeout_s = LIMIT_SECONDS,
 		.accept = UINT64_C(1) << STATUS,

@@ -164,14 +164,16 @@ PY
 
 # Does KVM really work?  /dev/kvm opening proves nothing, and under some clouds'
 # hypervisors it works a hundred times slower than emulation: run a tiny machine
-# with the host's processor, whose boot sector ends it by the isa-debug-exit
-# device, within the time that any real one needs.
+# with the host's processor, whose boot sector counts to fifty million and ends
+# it by the isa-debug-exit device, within the time that any real one needs.
 kvm_works() {
 	[ -w /dev/kvm ] || return 1
 	local d status=0
 	d=$(mktemp -d "$T/kvm.XXXXXX")
+	# mov ecx,50000000; dec ecx; jnz -4
+	printf '\x66\xb9\x80\xf0\xfa\x02\x66\x49\x75\xfc' >"$d/boot"
 	# mov al,0x31; out 0xf4,al; hlt; jmp -3; exit status (0x31 << 1) | 1
-	printf '\xb0\x31\xe6\xf4\xf4\xeb\xfd' >"$d/boot"
+	printf '\xb0\x31\xe6\xf4\xf4\xeb\xfd' >>"$d/boot"
 	truncate -s 510 "$d/boot"
 	printf '\x55\xaa' >>"$d/boot"
 	truncate -s 1M "$d/boot"
