@@ -16,6 +16,7 @@
 #include "drivers-inject/appliance.h"
 #include "drivers-inject/family.h"
 #include "drivers-inject/linux-edit.h"
+#include "drivers-inject/skipped.h"
 #include "drivers-inject/system.h"
 #include "drivers-inject/undo.h"
 
@@ -89,70 +90,6 @@ init_disks(struct fy_disks *d, struct fy_volume *const *disks, size_t n,
 	return d->devices == NULL ? -1 : 0;
 }
 
-/* --- what is left alone --------------------------------------------------- */
-
-static const char *
-why_not(const char *filesystem)
-{
-	static const char *const kinds[][2] = {
-		{ "BitLocker", "it is encrypted by BitLocker" },
-		{ "f2fs", "systems on F2FS can't be edited yet" },
-		{ "jfs", "systems on JFS can't be edited yet" },
-		{ "reiserfs", "systems on ReiserFS can't be edited yet" },
-		{ "zfs_member", "systems on ZFS can't be edited" },
-		{ "ufs", "systems on UFS can't be edited" },
-		{ "apfs", "systems on APFS can't be edited" },
-		{ "hfsplus", "systems on HFS+ can't be edited" },
-	};
-	size_t i;
-
-	if (filesystem == NULL)
-		return NULL;
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strcmp(kinds[i][0], filesystem) == 0)
-			return kinds[i][1];
-	return NULL;
-}
-
-/* Why a volume is not looked into, or NULL. */
-static const char *
-closed(const struct fy_disks *d, const struct fy_disk_volume *v)
-{
-	const char *why = why_not(v->filesystem);
-
-	if (why != NULL)
-		return why;
-	if (fy_streq(v->filesystem, "crypto_LUKS"))
-		return fy_disks_has_key(d, v)
-			       ? NULL
-			       : "it is encrypted (LUKS); give its key "
-				 "(--luks-key)";
-	/* What lies on others is there in its own right; whether the appliance
-	 * puts an array together shows later (fy_disks_reach_all). */
-	if (v->layer != NULL || fy_streq(v->filesystem, "LVM2_member"))
-		return v->note;
-	return NULL;
-}
-
-static int
-list_skipped(struct fy_disks *d, struct fy_error *err)
-{
-	size_t i, k;
-
-	for (i = 0; i < d->n; i++)
-		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
-			const struct fy_disk_volume *v =
-				fy_disk_map_row(d->maps[i], k);
-			const char *why = closed(d, v);
-
-			if (why != NULL &&
-			    fy_disks_skip(d, (unsigned)i, v->path, NULL, why,
-					  err) == -1)
-				return -1;
-		}
-	return 0;
-}
-
 /* --- editing -------------------------------------------------------------- */
 
 /* Remember which filesystems the guest's edits touched. */
@@ -216,66 +153,6 @@ check_kernels(const struct fy_disks *d, struct fy_error *err)
 		d->blind);
 }
 
-/* Nothing can be said of what BitLocker hides, but that it would not start:
- * it has no virtio, and the TPM that had its key is not there. */
-static int
-check_bitlocker(const struct fy_disks *d, size_t found, struct fy_error *err)
-{
-	size_t i, k;
-
-	for (i = 0; found == 0 && i < d->n; i++)
-		for (k = 0; k < d->maps[i]->n_volumes; k++)
-			if (fy_streq(d->maps[i]->volumes[k].filesystem,
-				     "BitLocker"))
-				return fy_error_set(
-					err, FY_E_UNSUPPORTED, 0,
-					"disk %zu, %s is encrypted by "
-					"BitLocker, so a Windows there can't "
-					"be given its drivers; decrypt it on "
-					"the machine (manage-bde -off C:), or "
-					"use --no-inject to take the disks as "
-					"they are",
-					i, d->maps[i]->volumes[k].path);
-	return 0;
-}
-
-/*
- * No system, but volumes that were not looked into: one is probably there, and
- * a machine that may not start is no success.
- */
-static int
-check_unseen(struct fy_disks *d, size_t found, struct fy_error *err)
-{
-	const json_t *skipped = json_object_get(d->report, "skipped"), *one;
-	char list[300] = "";
-	size_t i, n = 0;
-
-	if (found > 0)
-		return 0;
-	json_array_foreach(skipped, i, one)
-	{
-		const char *volume = fy_json_string_or(one, "volume", "?");
-		const char *why = fy_json_string_or(one, "why", "?");
-
-		n += (size_t)snprintf(list + n, sizeof(list) - n,
-				      "%sdisk %lld, %s: %s", i == 0 ? "" : "; ",
-				      (long long)json_integer_value(
-					      json_object_get(one, "disk")),
-				      volume, why);
-		if (n >= sizeof(list))
-			break;
-	}
-	if (n > 0)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "no system was found, but volumes that "
-				    "could not be looked into (%s%s); "
-				    "--no-inject takes the disks as they are",
-				    list, n >= sizeof(list) ? " ..." : "");
-	return fy_disks_warn(d, err,
-			     "no system that can be edited was found; the "
-			     "disks stay as they are");
-}
-
 static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
@@ -312,6 +189,29 @@ typedef int (*visit)(struct fy_disks *d, unsigned disk,
 		     const struct fy_disk_volume *v, void *ctx,
 		     struct fy_error *err);
 
+/* A Btrfs of several devices has each of them under its one UUID. */
+static bool
+is_another_device(const struct fy_disks *d, size_t disk, size_t row)
+{
+	const struct fy_disk_volume *v = fy_disk_map_row(d->maps[disk], row);
+	size_t i, k;
+
+	if (!fy_streq(v->filesystem, "btrfs") || v->uuid == NULL)
+		return false;
+	for (i = 0; i <= disk; i++)
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const struct fy_disk_volume *o =
+				fy_disk_map_row(d->maps[i], k);
+
+			if (o == v)
+				return false;
+			if (fy_streq(o->filesystem, "btrfs") &&
+			    fy_streq(o->uuid, v->uuid))
+				return true;
+		}
+	return false;
+}
+
 static int
 visit_some(struct fy_disks *d, bool in_appliance, visit each, void *ctx,
 	   struct fy_error *err)
@@ -326,7 +226,8 @@ visit_some(struct fy_disks *d, bool in_appliance, visit each, void *ctx,
 
 			driver = fy_disks_driver(d, v);
 			if (driver == NULL ||
-			    driver->in_appliance != in_appliance)
+			    driver->in_appliance != in_appliance ||
+			    is_another_device(d, i, k))
 				continue;
 			if (fy_stop_check(d->options->stop, err) == -1 ||
 			    each(d, (unsigned)i, v, ctx, err) == -1 ||
@@ -348,7 +249,7 @@ visit_all(struct fy_disks *d, visit each, void *ctx, struct fy_error *err)
 
 struct found {
 	enum fy_firmware firmware; /* of the first system */
-	size_t n;
+	size_t n, edited;
 };
 
 static int
@@ -365,6 +266,7 @@ edit_volume(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
 		return 0;
 	if (found->n++ == 0)
 		found->firmware = s->firmware;
+	found->edited += s->refused == NULL;
 	return claim(s, err) == -1 ? -1 : inject_system(s, err);
 }
 
@@ -376,8 +278,7 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 
 	if (visit_all(d, edit_volume, &found, err) == -1 ||
 	    check_kernels(d, err) == -1 ||
-	    check_bitlocker(d, found.n, err) == -1 ||
-	    check_unseen(d, found.n, err) == -1)
+	    fy_disks_check_edited(d, found.edited, err) == -1)
 		return -1;
 	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)
@@ -434,7 +335,7 @@ run(struct fy_disks *d, int changes_fd, struct fy_error *err)
 	const struct fy_inject_options *o = d->options;
 	size_t i;
 
-	if (list_skipped(d, err) == -1 || edit_all(d, err) == -1)
+	if (fy_disks_list_skipped(d, err) == -1 || edit_all(d, err) == -1)
 		return -1;
 	for (i = 0; i < d->n_written; i++)
 		if (verify_one(d, &d->written[i], err) == -1)
@@ -476,20 +377,21 @@ describe_volume(struct fy_disks *d, unsigned disk,
 		const struct fy_disk_volume *v, void *ctx, struct fy_error *err)
 {
 	FY_AUTO(system) struct fy_system *s = NULL;
-	json_t *systems = ctx, *j;
+	json_t *j;
 	struct fy_error e = { 0 };
 
+	(void)ctx;
 	/* What can't be read is no system here. */
 	if (fy_system_open(d, disk, v, &s, &e) == -1) {
 		if (fy_disks_check_reach(d, err) == -1)
 			return -1;
-		fy_log_warn(d->log, "disk %u, %s: %s", disk, v->path, e.msg);
-		return 0;
+		return fy_disks_skip(d, disk, v->path, NULL, e.msg, err);
 	}
 	if (s == NULL)
 		return 0;
 	j = fy_system_json(s, err);
-	if (j == NULL || json_array_append_new(systems, j) == -1)
+	if (j == NULL ||
+	    json_array_append_new(json_object_get(d->report, "systems"), j))
 		return fy_error_nomem(err);
 	return claim(s, err);
 }
@@ -501,13 +403,15 @@ fy_inspect(struct fy_volume *const *disks, size_t n_disks,
 {
 	struct fy_disks d = { 0 };
 	FY_AUTO(disks) struct fy_disks *owner = &d;
-	fy_autojson json_t *systems = json_array();
 
-	if (systems == NULL)
+	d.report =
+		json_pack("{s:[],s:[],s:[]}", "systems", "warnings", "skipped");
+	if (d.report == NULL)
 		return fy_error_nomem(err);
 	if (init_disks(&d, disks, n_disks, options, false, err) == -1 ||
-	    visit_all(owner, describe_volume, systems, err) == -1)
+	    fy_disks_list_skipped(&d, err) == -1 ||
+	    visit_all(owner, describe_volume, NULL, err) == -1)
 		return -1;
-	*ret = fy_steal_ptr(&systems);
+	*ret = json_incref(owner->report);
 	return 0;
 }

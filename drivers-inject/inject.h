@@ -101,13 +101,15 @@ int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
 		  struct fy_error *err);
 
 /*
- * Look only: systems, firmware, filesystems.  '*ret' as "systems" above:
- * [{"disk","volume","id","version","pretty_name","arch","hostname","root",
- * "kernels":[...],"bootloaders":[...],"firmware","initramfs","editable"}], and
- * for a Linux system "distribution","package_format","kernel_images":
- * [{"version","image","initramfs":[...],"modules","unified"}],
- * "separate":["/boot",...],"selinux","refused".  Of the options keys, tmpdir,
- * log, stop, and what is about the appliance and confining count.
+ * Look only: systems, firmware, filesystems.  '*ret': {"systems":[...],
+ * "warnings":[...],"skipped":[...]} as above.  A system is {"disk","volume",
+ * "id","version","pretty_name","arch","hostname","root","kernels":[...],
+ * "bootloaders":[...],"firmware","initramfs","editable","refused"}; of Linux it
+ * has "distribution","package_format","kernel_images":[{"version","image",
+ * "initramfs":[...],"modules","unified"}],"separate":["/boot",...],"selinux",
+ * too, and of Windows "windows":{...} (docs/windows.md).  "refused" is null, or
+ * why it can't be edited.  Of the options keys, tmpdir, log, stop, and what is
+ * about the appliance and confining count.
  */
 int fy_inspect(struct fy_volume *const *disks, size_t n_disks,
 	       const struct fy_inject_options *options, json_t **ret,

@@ -430,8 +430,6 @@ fy_linux_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 	    json_object_set_new(o, "separate", strings_json(&l->separate)) ==
 		    -1 ||
 	    json_object_set_new(o, "selinux", fy_json_foreign(l->selinux)) ==
-		    -1 ||
-	    json_object_set_new(o, "refused", fy_json_foreign(s->refused)) ==
 		    -1) {
 		json_decref(images);
 		return fy_error_nomem(err);

@@ -27,23 +27,30 @@ is_esp(const char *where)
 	return strcmp(where, "/boot/efi") == 0 || strcmp(where, "/efi") == 0;
 }
 
-/* The filesystems that an edit may need. */
+/* The filesystems without which an edit would be a half one. */
 static bool
-is_wanted(const char *where)
+is_needed(const char *where)
 {
-	static const char *const wanted[] = { "/boot", "/usr", "/var", "/etc",
-					      "/lib" };
-	size_t i, len;
+	static const char *const needed[] = {
+		"/boot",    "/boot/grub",   "/boot/grub2", "/usr",
+		"/usr/lib", "/lib",	    "/etc",	   "/usr/lib/modules",
+		"/var",	    "/lib/modules", "/var/lib",
+	};
+	size_t i;
 
-	if (is_esp(where))
-		return false;
-	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-		len = strlen(wanted[i]);
-		if (strncmp(where, wanted[i], len) == 0 &&
-		    (where[len] == '\0' || where[len] == '/'))
+	for (i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (strcmp(needed[i], where) == 0)
 			return true;
-	}
 	return false;
+}
+
+/* Those that are looked into where they can be had. */
+static bool
+is_useful(const char *where)
+{
+	return strcmp(where, "/var/cache") == 0 ||
+	       strcmp(where, "/var/lib/dpkg") == 0 ||
+	       strcmp(where, "/var/lib/rpm") == 0;
 }
 
 static int
@@ -52,14 +59,18 @@ mount_line(struct fy_system *s, const struct fy_fstab_line *l,
 {
 	const struct fy_disk_volume *v;
 	struct fy_error e = { 0 };
+	bool needed = is_needed(l->fields[1]);
 	unsigned disk = 0;
 	fy_autofree char *why = NULL;
 
-	if (!is_wanted(l->fields[1]) || strstr(l->fields[3], "bind") != NULL ||
+	if ((!needed && !is_useful(l->fields[1])) ||
+	    strstr(l->fields[3], "bind") != NULL ||
 	    strcmp(l->fields[2], "tmpfs") == 0 ||
 	    strcmp(l->fields[2], "overlay") == 0)
 		return 0;
 	v = fy_devices_lookup(s->disks->devices, l->fields[0], &disk);
+	if (v == NULL && !needed)
+		return 0;
 	if (v == NULL) {
 		why = fy_format(err,
 				"its fstab mounts '%s' at '%s', which is on "
@@ -70,9 +81,29 @@ mount_line(struct fy_system *s, const struct fy_fstab_line *l,
 	if (fy_system_mount_options(s, l->fields[1], disk, v, l->fields[3],
 				    &e) == 0)
 		return 0;
+	if (e.code == FY_E_NOMEM || e.code == FY_E_CANCELLED)
+		return fy_error_copy(err, &e);
+	if (!needed)
+		return fy_disks_warn(s->disks, err,
+				     "the guest's '%s' is not looked into: %s",
+				     l->fields[1], e.msg);
 	if (e.code == FY_E_UNSUPPORTED || e.code == FY_E_NOTFOUND)
 		return fy_system_refuse(s, e.msg, err);
 	return fy_error_copy(err, &e);
+}
+
+/* Each above what lies in it, whatever the order of the lines. */
+static int
+mount_lines(struct fy_system *s, struct fy_error *err)
+{
+	size_t i, len, longest = sizeof("/usr/lib/modules");
+
+	for (len = 1; len <= longest; len++)
+		for (i = 0; i < s->n_fstab; i++)
+			if (strlen(s->fstab[i].fields[1]) == len &&
+			    mount_line(s, &s->fstab[i], err) == -1)
+				return -1;
+	return 0;
 }
 
 /* The ESP has its own step, too (linux-esp.c), which says what is wrong with
@@ -143,9 +174,8 @@ fy_linux_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
 				     "it looks like a root filesystem, but "
 				     "its fstab says that another one is",
 				     err);
-	for (i = 0; i < s->n_fstab; i++)
-		if (mount_line(s, &s->fstab[i], err) == -1)
-			return -1;
+	if (mount_lines(s, err) == -1)
+		return -1;
 	for (i = 0; i < s->n_fstab; i++)
 		if (mount_esp(s, &s->fstab[i], err) == -1)
 			return -1;

@@ -15,6 +15,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "drivers-inject/appliance.h"
+#include "drivers-inject/skipped.h"
 #include "drivers-inject/system.h"
 
 /* The set of the disks as they were: only a check that failed asks for it. */
@@ -50,6 +51,9 @@ fy_disks_driver(const struct fy_disks *d, const struct fy_disk_volume *v)
 {
 	if (fy_appliance_owns(d->appliance, v))
 		return &fy_guest_libguestfs;
+	/* What is there is one half of a mirror, perhaps. */
+	if (fy_volume_is_dynamic(v))
+		return NULL;
 	return fy_guest_driver_find(v->filesystem);
 }
 

@@ -190,6 +190,29 @@ fy_system_refuse(struct fy_system *s, const char *why, struct fy_error *err)
 	return s->refused == NULL ? fy_error_nomem(err) : 0;
 }
 
+/* When only looking: what an edit of it would be refused for. */
+static int
+judge(struct fy_system *s, const struct fy_disk_volume *v,
+      const struct fy_guest_driver *driver, struct fy_volume *slice,
+      struct fy_error *err)
+{
+	struct fy_error e = { 0 };
+	void *h = NULL;
+
+	if (v->sealed != NULL)
+		return fy_system_refuse(s, v->sealed, err);
+	/* The appliance has it open; the ESP has its own step. */
+	if (driver->in_appliance || !driver->has_roots)
+		return 0;
+	if (driver->open(slice, true, &h, &e) == 0)
+		return driver->close(h, false, err);
+	if (e.code == FY_E_NOMEM || e.code == FY_E_CANCELLED)
+		return fy_error_copy(err, &e);
+	if (e.code == FY_E_DIRTY && driver->repair != NULL)
+		return 0;
+	return fy_system_refuse(s, e.msg, err);
+}
+
 /* The subvolume in a list of mount options; '*ret' NULL: the default one. */
 static int
 find_subvolume(const char *options, char **ret, struct fy_error *err)
@@ -247,8 +270,8 @@ fy_system_mount_options(struct fy_system *s, const char *path, unsigned disk,
 	if (grown == NULL)
 		return fy_error_nomem(err);
 	s->slices = grown;
-	if (s->disks->writable &&
-	    make_clean(s, disk, v, driver, slice, err) == -1)
+	if ((s->disks->writable ? make_clean(s, disk, v, driver, slice, err)
+				: judge(s, v, driver, slice, err)) == -1)
 		return -1;
 	if (fy_guest_mount(s->guest, path, driver, slice, s->disks->writable,
 			   disk, v->path, err) == -1)
@@ -407,7 +430,7 @@ fy_system_json(const struct fy_system *s, struct fy_error *err)
 	fy_autofree char *root = fy_devices_name(s->disks->devices, s->disk,
 						 s->root, FY_DEVICE_SPEC);
 	json_t *j = json_pack(
-		"{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s?,s:b}",
+		"{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s?,s:b,s:o}",
 		"disk", (int)s->disk, "volume", s->root->path, "id",
 		fy_json_foreign(s->id), "version", fy_json_foreign(s->version),
 		"pretty_name", fy_json_foreign(s->pretty_name), "arch",
@@ -416,7 +439,8 @@ fy_system_json(const struct fy_system *s, struct fy_error *err)
 		"kernels", string_array(&s->kernels), "bootloaders",
 		string_array(&s->bootloaders), "firmware",
 		s->firmware == FY_FIRMWARE_UEFI ? "uefi" : "bios", "initramfs",
-		s->initramfs, "editable", s->refused == NULL);
+		s->initramfs, "editable", s->refused == NULL, "refused",
+		fy_json_foreign(s->refused));
 
 	if (j == NULL) {
 		fy_error_nomem(err);

@@ -9,6 +9,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/skipped.h"
 #include "drivers-inject/windows.h"
 
 #define CV "Microsoft\\Windows\\CurrentVersion"
@@ -139,15 +140,6 @@ look_at_programs(struct fy_windows *w, struct fy_error *err)
 	return look_at_programs_in(w, "WOW6432Node\\" CV "\\Uninstall", err);
 }
 
-static bool
-is_dynamic(const char *type)
-{
-	return type != NULL &&
-	       (strcmp(type, "0x42") == 0 ||
-		strcasecmp(type, "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3") == 0 ||
-		strcasecmp(type, "af9b60a0-1431-4f62-bc68-3311714a69ad") == 0);
-}
-
 static int
 look_at_disks(struct fy_system *s, struct fy_error *err)
 {
@@ -156,7 +148,8 @@ look_at_disks(struct fy_system *s, struct fy_error *err)
 
 	for (i = 0; i < s->disks->n; i++)
 		for (k = 0; k < s->disks->maps[i]->n_volumes; k++)
-			if (is_dynamic(s->disks->maps[i]->volumes[k].type))
+			if (fy_volume_is_dynamic(
+				    &s->disks->maps[i]->volumes[k]))
 				return warn(
 					w,
 					"there are dynamic disks; their "

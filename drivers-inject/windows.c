@@ -84,25 +84,32 @@ windows_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
 	return fy_windows_look(s, err);
 }
 
+static json_t *
+strings(const struct fy_string_set *set)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		json_array_append_new(a, fy_json_foreign(set->items[i]));
+	return a;
+}
+
 static int
 windows_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 {
 	const struct fy_windows *w = fy_windows_of(s);
-	json_t *sets = json_array();
 	json_t *j;
-	size_t i;
 
-	for (i = 0; i < w->control_sets.n; i++)
-		json_array_append_new(
-			sets, fy_json_foreign(w->control_sets.items[i]));
 	j = json_pack(
-		"{s:i,s:o,s:o,s:o,s:b,s:b,s:o,s:s,s:o}", "build",
+		"{s:i,s:o,s:o,s:o,s:b,s:b,s:o,s:s,s:o,s:o}", "build",
 		(int)w->version.build, "edition", fy_json_foreign(w->edition),
 		"release", fy_json_foreign(w->release), "product_type",
 		fy_json_foreign(w->product_type), "server", w->version.server,
 		"domain_controller", w->domain_controller, "time_zone",
 		fy_json_foreign(w->time_zone), "clock",
-		w->utc ? "utc" : "localtime", "control_sets", sets);
+		w->utc ? "utc" : "localtime", "control_sets",
+		strings(&w->control_sets), "warnings", strings(&w->warnings));
 	if (j == NULL || json_object_set_new(o, "windows", j) == -1)
 		return fy_error_nomem(err);
 	return 0;

@@ -249,7 +249,7 @@ relay(void *ctx, enum fy_log_level level, const char *line)
 static bool
 is_list(const json_t *o, const char *key, bool (*each)(const json_t *))
 {
-	const json_t *list = key == NULL ? o : json_object_get(o, key), *item;
+	const json_t *list = json_object_get(o, key), *item;
 	size_t i;
 
 	if (!json_is_array(list))
@@ -274,13 +274,13 @@ is_string(const json_t *j)
 static int
 check_told(const struct task *t, const json_t *told, struct fy_error *err)
 {
-	bool good = t->inject ? is_list(told, "systems", is_object) &&
-					is_list(told, "changes", is_object) &&
-					is_list(told, "skipped", is_object) &&
-					is_list(told, "warnings", is_string) &&
-					json_is_string(json_object_get(
-						told, "firmware"))
-			      : is_list(told, NULL, is_object);
+	bool good = is_list(told, "systems", is_object) &&
+		    is_list(told, "skipped", is_object) &&
+		    is_list(told, "warnings", is_string);
+
+	if (t->inject)
+		good = good && is_list(told, "changes", is_object) &&
+		       json_is_string(json_object_get(told, "firmware"));
 
 	if (good)
 		return 0;

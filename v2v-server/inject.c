@@ -152,11 +152,45 @@ print_kernel(const json_t *k)
 	putchar('\n');
 }
 
+/* NULL: it is none. */
+static void
+print_windows(const json_t *w)
+{
+	const json_t *o;
+	size_t i;
+
+	if (w == NULL)
+		return;
+	printf("  build: %llu\n",
+	       (unsigned long long)fy_json_u64_or(w, "build", 0));
+	print_text("edition", w, "edition");
+	if (json_is_true(json_object_get(w, "domain_controller")))
+		printf("  role: domain controller\n");
+	json_array_foreach(json_object_get(w, "warnings"), i, o)
+		printf("  warning: %s\n", json_string_value(o));
+}
+
+/* What was left alone, and warnings. */
+static void
+print_rest(const json_t *report)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "skipped"), i, o)
+		printf("left alone: disk %llu, %s: %s\n",
+		       (unsigned long long)fy_json_u64_or(o, "disk", 0) + 1,
+		       fy_json_string_or(o, "volume", "?"),
+		       fy_json_string_or(o, "why", "?"));
+	json_array_foreach(json_object_get(report, "warnings"), i, o)
+		printf("warning: %s\n", json_string_value(o));
+}
+
 /* All that is known of each system. */
 static void
-print_details(const json_t *systems)
+print_details(const json_t *report)
 {
-	const json_t *o, *k;
+	const json_t *systems = json_object_get(report, "systems"), *o, *k;
 	size_t i, n;
 
 	json_array_foreach(systems, i, o)
@@ -173,6 +207,7 @@ print_details(const json_t *systems)
 		json_array_foreach(json_object_get(o, "kernel_images"), n, k)
 			print_kernel(k);
 		print_text("SELinux", o, "selinux");
+		print_windows(json_object_get(o, "windows"));
 		printf("  can be edited: %s\n",
 		       json_is_true(json_object_get(o, "editable"))
 			       ? "yes"
@@ -180,6 +215,7 @@ print_details(const json_t *systems)
 	}
 	if (json_array_size(systems) == 0)
 		printf("no system was found\n");
+	print_rest(report);
 }
 
 static void
@@ -195,21 +231,7 @@ print_report(const json_t *report, bool dry_run)
 		       fy_json_string_or(o, "action", "changed"),
 		       fy_json_string_or(o, "path", "?"),
 		       fy_json_string_or(o, "why", ""));
-	list = json_object_get(report, "skipped");
-	json_array_foreach(list, i, o)
-	{
-		fy_autofree char *text = NULL;
-
-		if (json_is_string(o)) {
-			printf("left alone: %s\n", json_string_value(o));
-			continue;
-		}
-		text = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
-		printf("left alone: %s\n", text != NULL ? text : "?");
-	}
-	list = json_object_get(report, "warnings");
-	json_array_foreach(list, i, o) if (json_is_string(o))
-		printf("warning: %s\n", json_string_value(o));
+	print_rest(report);
 }
 
 /* --- what goes in ------------------------------------------------------------ */
@@ -401,8 +423,7 @@ run_inspect(const struct fy_server_options *o,
 {
 	struct opening opening = { o, arguments };
 	const struct fy_confined c = { .open = open_again, .ctx = &opening };
-	fy_autojson json_t *systems = NULL;
-	fy_autojson json_t *all = NULL;
+	fy_autojson json_t *report = NULL;
 	FY_AUTO(luks_keys) struct fy_luks_keys *keys = NULL;
 	struct fy_inject_options io = { .job_dirfd = -1,
 					.log = log,
@@ -412,16 +433,14 @@ run_inspect(const struct fy_server_options *o,
 		return -1;
 	io.keys = keys->items;
 	io.n_keys = keys->n;
-	if (fy_confined_inspect(&c, &io, &systems, err) == -1)
+	if (fy_confined_inspect(&c, &io, &report, err) == -1)
 		return -1;
-	if (!o->json) {
-		if (fy_json_make_printable(systems, err) == -1)
-			return -1;
-		print_details(systems);
-		return 0;
-	}
-	all = json_pack("{s:O}", "systems", systems);
-	return all == NULL ? fy_error_nomem(err) : print_json(all, err);
+	if (o->json)
+		return print_json(report, err);
+	if (fy_json_make_printable(report, err) == -1)
+		return -1;
+	print_details(report);
+	return 0;
 }
 
 int

@@ -211,15 +211,15 @@ inspect(struct fy_session *s)
 	struct fy_inject_options o = { .job_dirfd = -1, .log = s->log };
 	fy_autofree char *scratch = NULL;
 	struct fy_error why = { 0 };
-	json_t *systems = NULL;
+	fy_autojson json_t *found = NULL;
 
 	if (make_scratch(s, &scratch, &why) == 0) {
 		o.tmpdir = scratch;
-		fy_confined_inspect(&c, &o, &systems, &why);
+		fy_confined_inspect(&c, &o, &found, &why);
 		fy_dir_remove_all_at(s->dir->fd, "tmp", NULL);
 	}
-	if (systems != NULL)
-		return systems;
+	if (found != NULL)
+		return json_incref(json_object_get(found, "systems"));
 	fy_session_warn(s, "the systems on the disks could not be told: %s",
 			why.msg);
 	return json_array();

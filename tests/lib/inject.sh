@@ -12,12 +12,18 @@ part_start() {
 		| .start * ($t.sectorsize // 512)'
 }
 
+on_no_loop() {
+	[ -z "$(losetup -j "$1")" ]
+}
+
 # tree IMAGE NUMBER: one line a file, by the kernel; 0: the image is the
 # filesystem
 tree() {
 	local m=$T/mnt at=0
 	mkdir -p "$m"
 	[ "$2" = 0 ] || at=$(part_start "$1" "$2")
+	# The kernel lets go of the last one's loop device in its own time.
+	wait_for 30 on_no_loop "$1" || fail "$1 stays on a loop device"
 	mount -o "ro,noload,loop,offset=$at" "$1" "$m"
 	python3 - "$m" <<'PY' || { umount "$m"; fail "cannot read the tree"; }
 import hashlib, os, stat, sys

@@ -64,5 +64,9 @@ grep -q -- "--luks-key" "$T/err" || fail "a missing key file: $(cat "$T/err")"
 : >"$T/empty"
 expect_status 2 "$V2V" inspect --luks-key "$T/empty" "$T/disk" >/dev/null \
 	2>"$T/err"
-[ "$("$V2V" inspect --json "$T/disk" 2>/dev/null | jq -c .)" = \
-	'{"systems":[]}' ] || fail "inspect"
+"$V2V" inspect --json "$T/disk" >"$T/told.json" 2>"$T/err" ||
+	fail "inspect: $(cat "$T/err")"
+jq -e '.systems == [] and (.skipped | map(.volume) | unique) == ["p1", "p2"]
+	and any(.skipped[]; .why | contains("libguestfs is not installed"))
+	and any(.skipped[]; .why | contains("--luks-key"))' "$T/told.json" \
+	>/dev/null || fail "inspect: $(cat "$T/told.json")"
