@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -148,6 +149,15 @@ write_text(struct fy_system *s, const char *path, const char *text,
 				why, err);
 }
 
+/* The name of every machine, and no one's own: Red Hat's installer leaves
+ * "localhost.localdomain" as the hostname. */
+static bool
+is_localhost(const char *name)
+{
+	return strncasecmp(name, "localhost", 9) == 0 &&
+	       (name[9] == '\0' || name[9] == '.');
+}
+
 /* "old" and "old.domain" become the new name, whole words only. */
 static bool
 is_name(const char *word, size_t len, const char *name)
@@ -165,6 +175,8 @@ fy_linux_edit_hosts(const char *text, const char *old, const char *new)
 	bool changed = false, first = true, comment = false;
 	size_t n;
 
+	if (is_localhost(old))
+		return NULL;
 	for (; *text != '\0'; text += n) {
 		n = strcspn(text, " \t\r\n");
 		if (n == 0) {

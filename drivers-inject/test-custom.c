@@ -188,6 +188,17 @@ check_files(void)
 		   "192.0.2.1 webber web2\n");
 	check_edit(fy_linux_edit_hosts("127.0.1.1 other\n", "web", "new"),
 		   NULL);
+	/* Red Hat's hostname of a machine that was given none. */
+	check_edit(fy_linux_edit_hosts("127.0.0.1 localhost.localdomain "
+				       "localhost\n192.0.2.1 localhostess\n",
+				       "localhost.localdomain", "new"),
+		   NULL);
+	check_edit(fy_linux_edit_hosts("127.0.0.1 localhost\n", "localhost",
+				       "new"),
+		   NULL);
+	check_edit(fy_linux_edit_hosts("1.2.3.4 localhostess localhost\n",
+				       "localhostess", "new"),
+		   "1.2.3.4 new localhost\n");
 	/* An address is no name, even when it looks like one. */
 	check_edit(fy_linux_edit_hosts("web web\n", "web", "new"), "web new\n");
 	check_edit(fy_linux_edit_shadow("bin:*:1::\nroot:!:19000:0:9:7:::\n",
