@@ -341,6 +341,30 @@ home_of_root(struct fy_system *s)
 	return strndup(p, strcspn(p, ":\r\n"));
 }
 
+/* Whether a line of the file is that key and nothing else: not one that is
+ * commented out, or bound to a command. */
+static bool
+has_line(const char *text, const char *key)
+{
+	const char *end = key + strlen(key), *last;
+	size_t n;
+
+	key += strspn(key, " \t");
+	while (end > key && strchr(" \t\r", end[-1]) != NULL)
+		end--;
+	for (; *text != '\0'; text += n + (text[n] == '\n')) {
+		text += strspn(text, " \t");
+		n = strcspn(text, "\n");
+		last = text + n;
+		while (last > text && strchr(" \t\r", last[-1]) != NULL)
+			last--;
+		if (last - text == end - key &&
+		    memcmp(text, key, (size_t)(end - key)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 add_keys(struct fy_system *s, const struct fy_custom *c, struct fy_error *err)
 {
@@ -363,17 +387,19 @@ add_keys(struct fy_system *s, const struct fy_custom *c, struct fy_error *err)
 	if (old == NULL && fy_guest_has(s->guest, path))
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "'%s' of the guest can't be read", path);
+	/* In front: of two lines with one key sshd takes the first, which may
+	 * be bound to a command. */
+	for (i = 0; i < c->ssh_keys.n; i++)
+		if (old == NULL || !has_line(old, c->ssh_keys.items[i]))
+			fy_text_printf(&out, "%s\n", c->ssh_keys.items[i]);
+	if (out.len == 0) /* all are there */
+		return 0;
 	if (old != NULL)
 		fy_text_add(&out, old);
-	if (out.len > 0 && out.data[out.len - 1] != '\n')
-		fy_text_add(&out, "\n");
-	for (i = 0; i < c->ssh_keys.n; i++)
-		if (old == NULL || strstr(old, c->ssh_keys.items[i]) == NULL)
-			fy_text_printf(&out, "%s\n", c->ssh_keys.items[i]);
 	r = fy_text_check(&out, err);
 	if (r == 0)
 		r = fy_system_mkdir(s->disks, s->guest, dir, 0700, why, err);
-	if (r == 0 && (old == NULL || strcmp(old, out.data) != 0))
+	if (r == 0)
 		r = fy_system_create_as(s->disks, s->guest, path, 0600,
 					out.data, out.len, why, err);
 	fy_text_release(&out);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Edits of a Linux guest's files, on a real filesystem (made by mke2fs), without
+ * the disks around it.
+ */
+#include "common/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/file.h"
+#include "common/subprocess.h"
+#include "drivers-inject/custom.h"
+#include "drivers-inject/linux.h"
+
+static struct fy_error err;
+static char *dir;
+
+/* A guest in the making: files below "t" in 'dir', then on an image. */
+struct guest {
+	struct fy_volume *disk;
+	struct fy_disks disks;
+	struct fy_inject_options options;
+	struct fy_custom custom;
+	struct fy_system system;
+	struct fy_linux own;
+};
+
+static void
+put(const char *path, const char *text)
+{
+	fy_autofree char *p = fy_format(&err, "%s/t%s", dir, path);
+	char *slash;
+
+	for (slash = strchr(p + strlen(dir) + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(p, 0755);
+		*slash = '/';
+	}
+	CHECK_OK(
+		fy_file_replace_at(AT_FDCWD, p, text, strlen(text), 0644, &err),
+		&err);
+}
+
+static char *
+make_image(void)
+{
+	fy_autofree char *tree = fy_format(&err, "%s/t", dir);
+	char *image = fy_format(&err, "%s/image", dir);
+	const char *argv[] = { "mke2fs", "-q", "-F", "-d", tree, image, NULL };
+	struct fy_subprocess_options o = { .capture_max = 65536 };
+	int fd = open(image, O_CREAT | O_TRUNC | O_RDWR, 0600);
+
+	CHECK(fd >= 0 && ftruncate(fd, 8 << 20) == 0);
+	close(fd);
+	CHECK_OK(fy_subprocess_run(argv, &o, NULL, &err), &err);
+	return image;
+}
+
+/* What was put becomes the guest. */
+static void
+start(struct guest *g)
+{
+	fy_autofree char *image = make_image();
+
+	memset(g, 0, sizeof(*g));
+	CHECK_OK(fy_volume_open_path(image, FY_VOLUME_WRITABLE, 0, &g->disk,
+				     &err),
+		 &err);
+	g->options.dry_run = true;
+	g->options.custom = &g->custom;
+	g->disks.options = &g->options;
+	g->disks.writable = true;
+	g->disks.report =
+		json_pack("{s:[],s:[],s:[]}", "changes", "warnings", "skipped");
+	g->own.systemd = true;
+	g->system.own = &g->own;
+	g->system.disks = &g->disks;
+	g->system.guest = fy_guest_new(&err);
+	CHECK_OK(fy_guest_mount(g->system.guest, "/", &fy_guest_ext, g->disk,
+				true, 0, "p1", &err),
+		 &err);
+}
+
+/* The next guest begins with nothing. */
+static void
+stop(struct guest *g)
+{
+	fy_autofree char *tree = fy_format(&err, "%s/t", dir);
+
+	CHECK_OK(fy_guest_commit(g->system.guest, &err), &err);
+	fy_guest_free(g->system.guest);
+	fy_volume_close(g->disk);
+	json_decref(g->disks.report);
+	fy_dir_remove_all_at(AT_FDCWD, tree, NULL);
+}
+
+static void
+check_text(struct guest *g, const char *path, const char *want)
+{
+	fy_autofree char *is = fy_linux_text(g->system.guest, path);
+
+	CHECK_STR(is == NULL ? "(none)" : is, want);
+}
+
+#define KEY	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@example"
+#define OTHER	"ssh-rsa AAAAB3Nza other"
+#define COMMAND "command=\"echo 'Please login as the user'\" "
+
+static void
+test_keys(void)
+{
+	static const struct {
+		const char *before, *after;
+	} rows[] = {
+		{ OTHER, KEY "\n" OTHER },
+		{ "#" KEY "\n", KEY "\n#" KEY "\n" },
+		{ COMMAND KEY "\n", KEY "\n" COMMAND KEY "\n" },
+		{ KEY "2\n", KEY "\n" KEY "2\n" },
+		{ OTHER "\n \t" KEY " \r\n", OTHER "\n \t" KEY " \r\n" },
+		{ KEY, KEY },
+	};
+	static char key[] = KEY, *keys[] = { key };
+	struct guest g;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		put("/root/.ssh/authorized_keys", rows[i].before);
+		start(&g);
+		g.custom.ssh_keys.items = keys;
+		g.custom.ssh_keys.n = 1;
+		CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+		check_text(&g, "/root/.ssh/authorized_keys", rows[i].after);
+		stop(&g);
+	}
+}
+
+int
+main(void)
+{
+	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
+	test_keys();
+	fy_dir_remove_all_at(AT_FDCWD, dir, NULL);
+	free(dir);
+	return test_result();
+}
