@@ -305,19 +305,27 @@ fy_linux_edit_shadow(const char *text, const char *hash)
 	return out.data;
 }
 
+/* ALT keeps each hash in a file of its own (tcb). */
 static int
 set_password(struct fy_system *s, const char *hash, struct fy_error *err)
 {
-	fy_autofree char *text = fy_linux_text(s->guest, "/etc/shadow");
-	fy_autofree char *new =
-		text == NULL ? NULL : fy_linux_edit_shadow(text, hash);
+	static const char *const files[] = { "/etc/tcb/root/shadow",
+					     "/etc/shadow" };
+	size_t i;
 
-	if (new == NULL)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "root's password can't be set: /etc/shadow "
-				    "of the guest has no line for root");
-	return fy_system_write(s->disks, s->guest, "/etc/shadow", 0, new,
-			       strlen(new), "root's password", NULL, err);
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		fy_autofree char *text = fy_linux_text(s->guest, files[i]);
+		fy_autofree char *new =
+			text == NULL ? NULL : fy_linux_edit_shadow(text, hash);
+
+		if (new != NULL)
+			return fy_system_write(s->disks, s->guest, files[i], 0,
+					       new, strlen(new),
+					       "root's password", NULL, err);
+	}
+	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+			    "root's password can't be set: /etc/shadow of the "
+			    "guest has no line for root");
 }
 
 /* Root's home by /etc/passwd. */

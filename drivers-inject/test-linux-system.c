@@ -139,11 +139,44 @@ test_keys(void)
 	}
 }
 
+static void
+test_password(void)
+{
+	static char hash[] = "$6$salt$hash";
+	struct fy_error e = { 0 };
+	struct guest g;
+
+	put("/etc/shadow", "bin:*:1:::::\nroot:!:1:::::\n");
+	start(&g);
+	g.custom.root_password = hash;
+	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+	check_text(&g, "/etc/shadow",
+		   "bin:*:1:::::\nroot:$6$salt$hash:1:::::\n");
+	stop(&g);
+
+	/* ALT's. */
+	put("/etc/tcb/root/shadow", "root:!:1:::::\n");
+	start(&g);
+	g.custom.root_password = hash;
+	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+	check_text(&g, "/etc/tcb/root/shadow", "root:$6$salt$hash:1:::::\n");
+	CHECK(!fy_guest_has(g.system.guest, "/etc/shadow"));
+	stop(&g);
+
+	put("/etc/shadow", "bin:*:1:::::\n");
+	start(&g);
+	g.custom.root_password = hash;
+	CHECK(fy_linux_customise(&g.system, &e) == -1 &&
+	      e.code == FY_E_UNSUPPORTED);
+	stop(&g);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
 	test_keys();
+	test_password();
 	fy_dir_remove_all_at(AT_FDCWD, dir, NULL);
 	free(dir);
 	return test_result();
