@@ -475,18 +475,37 @@ start_by_sysv(struct fy_system *s, struct fy_error *err)
 	return 0;
 }
 
+/* Those for Windows guests are not ours; 'ret' counts what was added. */
+static int
+add_scripts(struct fy_system *s, const struct fy_custom *c, size_t *ret,
+	    struct fy_error *err)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n_first_boot; i++) {
+		const struct fy_custom_script *one = &c->first_boot[i];
+
+		if (fy_custom_is_for_windows(one->name))
+			continue;
+		if (add_script(s, ++n, one->name, one->text, err) == -1)
+			return -1;
+	}
+	if (c->agent && add_script(s, ++n, "qemu-guest-agent", agent, err))
+		return -1;
+	*ret = n;
+	return 0;
+}
+
 static int
 add_first_boot(struct fy_system *s, const struct fy_custom *c,
 	       struct fy_error *err)
 {
-	size_t i;
+	size_t added = 0;
 
-	for (i = 0; i < c->n_first_boot; i++)
-		if (add_script(s, i + 1, c->first_boot[i].name,
-			       c->first_boot[i].text, err) == -1)
-			return -1;
-	if (c->agent && add_script(s, i + 1, "qemu-guest-agent", agent, err))
+	if (add_scripts(s, c, &added, err) == -1)
 		return -1;
+	if (added == 0)
+		return 0;
 	if (fy_system_create_as(s->disks, s->guest, TOP "/run", 0700, runner,
 				sizeof(runner) - 1, WHY_BOOT, err) == -1)
 		return -1;
@@ -512,7 +531,5 @@ fy_linux_customise(struct fy_system *s, struct fy_error *err)
 	     set_password(s, c->root_password, err) == -1) ||
 	    (c->ssh_keys.n > 0 && add_keys(s, c, err) == -1))
 		return -1;
-	if (c->n_first_boot == 0 && !c->agent)
-		return 0;
 	return add_first_boot(s, c, err);
 }

@@ -53,6 +53,22 @@ check_hostnames(void)
 	CHECK(!fy_custom_is_hostname(label));
 }
 
+static void
+check_families(void)
+{
+	static const char *const windows[] = { "a.cmd", "A.BAT", "x.sh.Ps1",
+					       ".cmd" };
+	static const char *const others[] = { "",	  "cmd",  "a.sh",
+					      "a.cmd.sh", "a.ps", "acmd",
+					      "ps1" };
+	size_t i;
+
+	for (i = 0; i < sizeof(windows) / sizeof(*windows); i++)
+		CHECK(fy_custom_is_for_windows(windows[i]));
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++)
+		CHECK(!fy_custom_is_for_windows(others[i]));
+}
+
 /* Options with one file that is wrong. */
 static void
 check_refused(struct fy_custom_options *o, const char *word)
@@ -240,6 +256,7 @@ main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-custom", &dir, &err), &err);
 	check_hostnames();
+	check_families();
 	check_refusals();
 	check_round_trip();
 	check_foreign();

@@ -171,12 +171,47 @@ test_password(void)
 	stop(&g);
 }
 
+#define TOP  "/var/lib/ironferry/firstboot"
+#define UNIT "/etc/systemd/system/ironferry-firstboot.service"
+
+static struct fy_custom_script scripts[] = {
+	{ (char *)(uintptr_t) "Set-Up.CMD", (char *)(uintptr_t) "echo x" },
+	{ (char *)(uintptr_t) "one.sh", (char *)(uintptr_t) "echo 1\n" },
+	{ (char *)(uintptr_t) "two", (char *)(uintptr_t) "#!/bin/true\n" },
+};
+
+static void
+test_first_boot(void)
+{
+	struct guest g;
+
+	put("/etc/fstab", "");
+	start(&g);
+	g.custom.first_boot = scripts;
+	g.custom.n_first_boot = 3;
+	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+	check_text(&g, TOP "/scripts/001-one.sh", "#!/bin/sh\necho 1\n");
+	check_text(&g, TOP "/scripts/002-two", "#!/bin/true\n");
+	CHECK(fy_guest_has(g.system.guest, UNIT));
+	stop(&g);
+
+	/* For Windows only: nothing is made. */
+	put("/etc/fstab", "");
+	start(&g);
+	g.custom.first_boot = scripts;
+	g.custom.n_first_boot = 1;
+	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+	CHECK(json_array_size(json_object_get(g.disks.report, "changes")) == 0);
+	stop(&g);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
 	test_keys();
 	test_password();
+	test_first_boot();
 	fy_dir_remove_all_at(AT_FDCWD, dir, NULL);
 	free(dir);
 	return test_result();
