@@ -416,6 +416,36 @@ add_keys(struct fy_system *s, const struct fy_custom *c, struct fy_error *err)
 
 /* --- the first boot ------------------------------------------------------- */
 
+/* The highest number of a script of an earlier first boot, run or not: the
+ * runner moves them to these directories by their names. */
+static int
+last_number(struct fy_system *s, size_t *ret, struct fy_error *err)
+{
+	static const char *const dirs[] = { TOP "/scripts", TOP "/done",
+					    TOP "/failed" };
+	char **names = NULL;
+	size_t i, k, n = 0, number;
+	int r = 0;
+
+	*ret = 0;
+	for (i = 0; r == 0 && i < 3; i++) {
+		r = fy_guest_names(s->guest, dirs[i], &names, &n, err);
+		for (k = 0; r == 0 && k < n; k++) {
+			const char *d = names[k];
+
+			if (strspn(d, "0123456789") != 3 || d[3] != '-')
+				continue;
+			number = (size_t)((d[0] - '0') * 100 +
+					  (d[1] - '0') * 10 + d[2] - '0');
+			*ret = number > *ret ? number : *ret;
+		}
+		fy_guest_names_free(names, n);
+		names = NULL;
+		n = 0;
+	}
+	return r;
+}
+
 static int
 add_script(struct fy_system *s, size_t number, const char *name,
 	   const char *text, struct fy_error *err)
@@ -426,6 +456,10 @@ add_script(struct fy_system *s, size_t number, const char *name,
 
 	if (path == NULL)
 		return -1;
+	/* With a number that is not one of ours. */
+	if (fy_guest_has(s->guest, path))
+		return fy_error_set(err, FY_E_EXISTS, 0,
+				    "the guest has '%s' already", path);
 	/* A script without an interpreter is one of the shell. */
 	whole = fy_format(err, "%s%s",
 			  strncmp(text, "#!", 2) == 0 ? "" : "#!/bin/sh\n",
@@ -434,6 +468,25 @@ add_script(struct fy_system *s, size_t number, const char *name,
 		return -1;
 	return fy_system_create_as(s->disks, s->guest, path, 0700, whole,
 				   strlen(whole), WHY_BOOT, err);
+}
+
+/* A link to something of that name, as an earlier injection or the guest's own
+ * tools made it, is what is wanted. */
+static int
+add_link(struct fy_system *s, const char *path, const char *target,
+	 struct fy_error *err)
+{
+	fy_autofree char *to = NULL;
+	const char *last;
+
+	if (fy_guest_readlink(s->guest, path, &to, NULL) == 0) {
+		last = strrchr(to, '/');
+		if (strcmp(last == NULL ? to : last + 1,
+			   strrchr(target, '/') + 1) == 0)
+			return 0;
+	}
+	return fy_system_symlink(s->disks, s->guest, path, target, WHY_BOOT,
+				 err);
 }
 
 /* Links in the runlevels, where the guest has them. */
@@ -463,8 +516,7 @@ start_by_sysv(struct fy_system *s, struct fy_error *err)
 				return -1;
 			if (!fy_guest_is_dir(s->guest, dir))
 				continue;
-			if (fy_system_symlink(s->disks, s->guest, path, script,
-					      WHY_BOOT, err) == -1)
+			if (add_link(s, path, script, err) == -1)
 				return -1;
 			found++;
 		}
@@ -480,8 +532,11 @@ static int
 add_scripts(struct fy_system *s, const struct fy_custom *c, size_t *ret,
 	    struct fy_error *err)
 {
-	size_t i, n = 0;
+	size_t i, first, n;
 
+	if (last_number(s, &first, err) == -1)
+		return -1;
+	n = first;
 	for (i = 0; i < c->n_first_boot; i++) {
 		const struct fy_custom_script *one = &c->first_boot[i];
 
@@ -492,7 +547,7 @@ add_scripts(struct fy_system *s, const struct fy_custom *c, size_t *ret,
 	}
 	if (c->agent && add_script(s, ++n, "qemu-guest-agent", agent, err))
 		return -1;
-	*ret = n;
+	*ret = n - first;
 	return 0;
 }
 
@@ -514,9 +569,7 @@ add_first_boot(struct fy_system *s, const struct fy_custom *c,
 	if (fy_system_create(s->disks, s->guest, UNIT, unit, sizeof(unit) - 1,
 			     WHY_BOOT, err) == -1)
 		return -1;
-	return fy_system_symlink(s->disks, s->guest, UNIT_WANT,
-				 "../ironferry-firstboot.service", WHY_BOOT,
-				 err);
+	return add_link(s, UNIT_WANT, "../ironferry-firstboot.service", err);
 }
 
 int

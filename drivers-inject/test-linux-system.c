@@ -46,6 +46,15 @@ put(const char *path, const char *text)
 		&err);
 }
 
+static void
+put_link(const char *path, const char *target)
+{
+	fy_autofree char *p = fy_format(&err, "%s/t%s", dir, path);
+
+	put(path, "");
+	CHECK(unlink(p) == 0 && symlink(target, p) == 0);
+}
+
 static char *
 make_image(void)
 {
@@ -205,6 +214,40 @@ test_first_boot(void)
 	stop(&g);
 }
 
+#define WANT                                                                   \
+	"/etc/systemd/system/multi-user.target.wants/"                         \
+	"ironferry-firstboot.service"
+
+/* An earlier first boot that has not run to its end. */
+static void
+test_first_boot_again(bool systemd)
+{
+	static const char *const links[] = { WANT, "/etc/rc2.d/S99ironferry-"
+						   "firstboot" };
+	struct guest g;
+
+	put(TOP "/scripts/001-one.sh", "mine\n");
+	put(TOP "/done/002-old", "");
+	put(TOP "/failed/007-bad", "");
+	put(TOP "/scripts/by-hand", "");
+	put("/etc/rc3.d/x", "");
+	put("/etc/init.d/ironferry-firstboot", "old\n");
+	put_link(links[!systemd],
+		 systemd ? UNIT : "../init.d/ironferry-firstboot");
+	start(&g);
+	g.own.systemd = systemd;
+	g.custom.first_boot = scripts + 1;
+	g.custom.n_first_boot = 2;
+	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
+	check_text(&g, TOP "/scripts/001-one.sh", "mine\n");
+	check_text(&g, TOP "/scripts/008-one.sh", "#!/bin/sh\necho 1\n");
+	check_text(&g, TOP "/scripts/009-two", "#!/bin/true\n");
+	CHECK(fy_guest_has(g.system.guest, links[!systemd]));
+	CHECK(fy_guest_has(g.system.guest,
+			   "/etc/rc3.d/S99ironferry-firstboot") == !systemd);
+	stop(&g);
+}
+
 int
 main(void)
 {
@@ -212,6 +255,8 @@ main(void)
 	test_keys();
 	test_password();
 	test_first_boot();
+	test_first_boot_again(true);
+	test_first_boot_again(false);
 	fy_dir_remove_all_at(AT_FDCWD, dir, NULL);
 	free(dir);
 	return test_result();
