@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -61,6 +62,18 @@ fy_custom_is_hostname(const char *s)
 			return false;
 	}
 	return label > 0 && s[len - 1] != '-';
+}
+
+bool
+fy_custom_is_for_windows(const char *name)
+{
+	static const char *const ends[] = { ".cmd", ".bat", ".ps1" };
+	size_t len = strlen(name), i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (len >= 4 && strcasecmp(name + len - 4, ends[i]) == 0)
+			return true;
+	return false;
 }
 
 /* One line, "ssh-ed25519 AAAA... comment", maybe with options before it. */

@@ -62,8 +62,9 @@ struct fy_custom_options {
 		  .offset = (base) +                                           \
 			    offsetof(struct fy_custom_options, first_boot),    \
 		  .value = "SCRIPT",                                           \
-		  .help = "Run this script once when the guest boots; may be " \
-			  "repeated." },                                       \
+		  .help = "Run this script once when the guest boots: "        \
+			  "*.cmd, *.bat and *.ps1 on Windows, all others on "  \
+			  "Linux; may be repeated." },                         \
 		{ .name = "root-password-file",                                \
 		  .type = FY_OPT_STRING,                                       \
 		  .offset = (base) + offsetof(struct fy_custom_options,        \
@@ -105,5 +106,9 @@ int fy_custom_from_json(const json_t *j, struct fy_custom **ret,
 
 /* Letters, digits and '-', with dots between; at most 253. */
 bool fy_custom_is_hostname(const char *s);
+
+/* Whether a script of that name is one for Windows guests: "*.cmd", "*.bat",
+ * "*.ps1", in any case; all others are for Linux guests. */
+bool fy_custom_is_for_windows(const char *name);
 
 #endif

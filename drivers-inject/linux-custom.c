@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -148,6 +149,15 @@ write_text(struct fy_system *s, const char *path, const char *text,
 				why, err);
 }
 
+/* The name of every machine, and no one's own: Red Hat's installer leaves
+ * "localhost.localdomain" as the hostname. */
+static bool
+is_localhost(const char *name)
+{
+	return strncasecmp(name, "localhost", 9) == 0 &&
+	       (name[9] == '\0' || name[9] == '.');
+}
+
 /* "old" and "old.domain" become the new name, whole words only. */
 static bool
 is_name(const char *word, size_t len, const char *name)
@@ -165,6 +175,8 @@ fy_linux_edit_hosts(const char *text, const char *old, const char *new)
 	bool changed = false, first = true, comment = false;
 	size_t n;
 
+	if (is_localhost(old))
+		return NULL;
 	for (; *text != '\0'; text += n) {
 		n = strcspn(text, " \t\r\n");
 		if (n == 0) {
@@ -293,19 +305,27 @@ fy_linux_edit_shadow(const char *text, const char *hash)
 	return out.data;
 }
 
+/* ALT keeps each hash in a file of its own (tcb). */
 static int
 set_password(struct fy_system *s, const char *hash, struct fy_error *err)
 {
-	fy_autofree char *text = fy_linux_text(s->guest, "/etc/shadow");
-	fy_autofree char *new =
-		text == NULL ? NULL : fy_linux_edit_shadow(text, hash);
+	static const char *const files[] = { "/etc/tcb/root/shadow",
+					     "/etc/shadow" };
+	size_t i;
 
-	if (new == NULL)
-		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
-				    "root's password can't be set: /etc/shadow "
-				    "of the guest has no line for root");
-	return fy_system_write(s->disks, s->guest, "/etc/shadow", 0, new,
-			       strlen(new), "root's password", NULL, err);
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		fy_autofree char *text = fy_linux_text(s->guest, files[i]);
+		fy_autofree char *new =
+			text == NULL ? NULL : fy_linux_edit_shadow(text, hash);
+
+		if (new != NULL)
+			return fy_system_write(s->disks, s->guest, files[i], 0,
+					       new, strlen(new),
+					       "root's password", NULL, err);
+	}
+	return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+			    "root's password can't be set: /etc/shadow of the "
+			    "guest has no line for root");
 }
 
 /* Root's home by /etc/passwd. */
@@ -327,6 +347,30 @@ home_of_root(struct fy_system *s)
 	if (p == NULL || *p != '/')
 		return strdup("/root");
 	return strndup(p, strcspn(p, ":\r\n"));
+}
+
+/* Whether a line of the file is that key and nothing else: not one that is
+ * commented out, or bound to a command. */
+static bool
+has_line(const char *text, const char *key)
+{
+	const char *end = key + strlen(key), *last;
+	size_t n;
+
+	key += strspn(key, " \t");
+	while (end > key && strchr(" \t\r", end[-1]) != NULL)
+		end--;
+	for (; *text != '\0'; text += n + (text[n] == '\n')) {
+		text += strspn(text, " \t");
+		n = strcspn(text, "\n");
+		last = text + n;
+		while (last > text && strchr(" \t\r", last[-1]) != NULL)
+			last--;
+		if (last - text == end - key &&
+		    memcmp(text, key, (size_t)(end - key)) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -351,17 +395,19 @@ add_keys(struct fy_system *s, const struct fy_custom *c, struct fy_error *err)
 	if (old == NULL && fy_guest_has(s->guest, path))
 		return fy_error_set(err, FY_E_UNSUPPORTED, 0,
 				    "'%s' of the guest can't be read", path);
+	/* In front: of two lines with one key sshd takes the first, which may
+	 * be bound to a command. */
+	for (i = 0; i < c->ssh_keys.n; i++)
+		if (old == NULL || !has_line(old, c->ssh_keys.items[i]))
+			fy_text_printf(&out, "%s\n", c->ssh_keys.items[i]);
+	if (out.len == 0) /* all are there */
+		return 0;
 	if (old != NULL)
 		fy_text_add(&out, old);
-	if (out.len > 0 && out.data[out.len - 1] != '\n')
-		fy_text_add(&out, "\n");
-	for (i = 0; i < c->ssh_keys.n; i++)
-		if (old == NULL || strstr(old, c->ssh_keys.items[i]) == NULL)
-			fy_text_printf(&out, "%s\n", c->ssh_keys.items[i]);
 	r = fy_text_check(&out, err);
 	if (r == 0)
 		r = fy_system_mkdir(s->disks, s->guest, dir, 0700, why, err);
-	if (r == 0 && (old == NULL || strcmp(old, out.data) != 0))
+	if (r == 0)
 		r = fy_system_create_as(s->disks, s->guest, path, 0600,
 					out.data, out.len, why, err);
 	fy_text_release(&out);
@@ -369,6 +415,36 @@ add_keys(struct fy_system *s, const struct fy_custom *c, struct fy_error *err)
 }
 
 /* --- the first boot ------------------------------------------------------- */
+
+/* The highest number of a script of an earlier first boot, run or not: the
+ * runner moves them to these directories by their names. */
+static int
+last_number(struct fy_system *s, size_t *ret, struct fy_error *err)
+{
+	static const char *const dirs[] = { TOP "/scripts", TOP "/done",
+					    TOP "/failed" };
+	char **names = NULL;
+	size_t i, k, n = 0, number;
+	int r = 0;
+
+	*ret = 0;
+	for (i = 0; r == 0 && i < 3; i++) {
+		r = fy_guest_names(s->guest, dirs[i], &names, &n, err);
+		for (k = 0; r == 0 && k < n; k++) {
+			const char *d = names[k];
+
+			if (strspn(d, "0123456789") != 3 || d[3] != '-')
+				continue;
+			number = (size_t)((d[0] - '0') * 100 +
+					  (d[1] - '0') * 10 + d[2] - '0');
+			*ret = number > *ret ? number : *ret;
+		}
+		fy_guest_names_free(names, n);
+		names = NULL;
+		n = 0;
+	}
+	return r;
+}
 
 static int
 add_script(struct fy_system *s, size_t number, const char *name,
@@ -380,6 +456,10 @@ add_script(struct fy_system *s, size_t number, const char *name,
 
 	if (path == NULL)
 		return -1;
+	/* With a number that is not one of ours. */
+	if (fy_guest_has(s->guest, path))
+		return fy_error_set(err, FY_E_EXISTS, 0,
+				    "the guest has '%s' already", path);
 	/* A script without an interpreter is one of the shell. */
 	whole = fy_format(err, "%s%s",
 			  strncmp(text, "#!", 2) == 0 ? "" : "#!/bin/sh\n",
@@ -388,6 +468,25 @@ add_script(struct fy_system *s, size_t number, const char *name,
 		return -1;
 	return fy_system_create_as(s->disks, s->guest, path, 0700, whole,
 				   strlen(whole), WHY_BOOT, err);
+}
+
+/* A link to something of that name, as an earlier injection or the guest's own
+ * tools made it, is what is wanted. */
+static int
+add_link(struct fy_system *s, const char *path, const char *target,
+	 struct fy_error *err)
+{
+	fy_autofree char *to = NULL;
+	const char *last;
+
+	if (fy_guest_readlink(s->guest, path, &to, NULL) == 0) {
+		last = strrchr(to, '/');
+		if (strcmp(last == NULL ? to : last + 1,
+			   strrchr(target, '/') + 1) == 0)
+			return 0;
+	}
+	return fy_system_symlink(s->disks, s->guest, path, target, WHY_BOOT,
+				 err);
 }
 
 /* Links in the runlevels, where the guest has them. */
@@ -417,8 +516,7 @@ start_by_sysv(struct fy_system *s, struct fy_error *err)
 				return -1;
 			if (!fy_guest_is_dir(s->guest, dir))
 				continue;
-			if (fy_system_symlink(s->disks, s->guest, path, script,
-					      WHY_BOOT, err) == -1)
+			if (add_link(s, path, script, err) == -1)
 				return -1;
 			found++;
 		}
@@ -429,18 +527,40 @@ start_by_sysv(struct fy_system *s, struct fy_error *err)
 	return 0;
 }
 
+/* Those for Windows guests are not ours; 'ret' counts what was added. */
+static int
+add_scripts(struct fy_system *s, const struct fy_custom *c, size_t *ret,
+	    struct fy_error *err)
+{
+	size_t i, first, n;
+
+	if (last_number(s, &first, err) == -1)
+		return -1;
+	n = first;
+	for (i = 0; i < c->n_first_boot; i++) {
+		const struct fy_custom_script *one = &c->first_boot[i];
+
+		if (fy_custom_is_for_windows(one->name))
+			continue;
+		if (add_script(s, ++n, one->name, one->text, err) == -1)
+			return -1;
+	}
+	if (c->agent && add_script(s, ++n, "qemu-guest-agent", agent, err))
+		return -1;
+	*ret = n - first;
+	return 0;
+}
+
 static int
 add_first_boot(struct fy_system *s, const struct fy_custom *c,
 	       struct fy_error *err)
 {
-	size_t i;
+	size_t added = 0;
 
-	for (i = 0; i < c->n_first_boot; i++)
-		if (add_script(s, i + 1, c->first_boot[i].name,
-			       c->first_boot[i].text, err) == -1)
-			return -1;
-	if (c->agent && add_script(s, i + 1, "qemu-guest-agent", agent, err))
+	if (add_scripts(s, c, &added, err) == -1)
 		return -1;
+	if (added == 0)
+		return 0;
 	if (fy_system_create_as(s->disks, s->guest, TOP "/run", 0700, runner,
 				sizeof(runner) - 1, WHY_BOOT, err) == -1)
 		return -1;
@@ -449,9 +569,7 @@ add_first_boot(struct fy_system *s, const struct fy_custom *c,
 	if (fy_system_create(s->disks, s->guest, UNIT, unit, sizeof(unit) - 1,
 			     WHY_BOOT, err) == -1)
 		return -1;
-	return fy_system_symlink(s->disks, s->guest, UNIT_WANT,
-				 "../ironferry-firstboot.service", WHY_BOOT,
-				 err);
+	return add_link(s, UNIT_WANT, "../ironferry-firstboot.service", err);
 }
 
 int
@@ -466,7 +584,5 @@ fy_linux_customise(struct fy_system *s, struct fy_error *err)
 	     set_password(s, c->root_password, err) == -1) ||
 	    (c->ssh_keys.n > 0 && add_keys(s, c, err) == -1))
 		return -1;
-	if (c->n_first_boot == 0 && !c->agent)
-		return 0;
 	return add_first_boot(s, c, err);
 }

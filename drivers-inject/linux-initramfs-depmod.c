@@ -103,6 +103,8 @@ make_tree(struct fy_initramfs *ir, int *ret_fd, struct fy_error *err)
 	return 0;
 }
 
+/* A link is laid out as what it leads to, which may be a module of another
+ * version (weak-updates/). */
 static int
 place_one(struct fy_initramfs *ir, int tree, size_t top_len,
 	  struct fy_irnode *n, struct fy_error *err)

@@ -8,8 +8,7 @@
  * behind such a place would never be reached.
  *
  * Content is dropped but for symlinks' targets, small files that tell how the
- * system boots, and the modules of the kernel in question, which go to files
- * in the private directory.
+ * system boots, and modules, which go to files in the private directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,19 +41,18 @@ is_kept(const char *path)
 	       strstr(path, "dracut/hooks/") != NULL;
 }
 
-/* Whether the path is that of a module of this kernel. */
+/* Whether the path is that of a kernel's module.  Not of this kernel only:
+ * links below weak-updates/ lead to modules of other versions. */
 static bool
-is_module(const struct fy_initramfs *ir, const char *path)
+is_module(const char *path)
 {
 	char name[FY_MODULE_NAME_MAX];
-	size_t len = strlen(ir->version);
 	const char *p;
 
 	if (!fy_module_name_of(path, name, NULL))
 		return false;
 	p = strstr(path, "modules/");
-	return p != NULL && strncmp(p + 8, ir->version, len) == 0 &&
-	       p[8 + len] == '/';
+	return p != NULL && strchr(p + 8, '/') != NULL;
 }
 
 void
@@ -135,7 +133,7 @@ add_file(struct fy_initramfs *ir, struct fy_cpio_reader *r, struct fy_irnode *n,
 
 	if (fy_irtree_path(n, path) == -1)
 		path[0] = '\0';
-	if (is_module(ir, path))
+	if (is_module(path))
 		return store(ir, r, n->file, size, err);
 	fy_irfile_set(n->file, size, NULL);
 	if (!is_kept(path))

@@ -185,6 +185,15 @@ compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A module, or a link to something; one that leads nowhere is nothing. */
+static bool
+is_there(struct fy_initramfs *ir, const struct fy_irnode *n)
+{
+	return S_ISREG(n->mode) ||
+	       (S_ISLNK(n->mode) && n->target != NULL &&
+		fy_irtree_find(ir->tree, n->parent, n->target, true) != NULL);
+}
+
 static int
 list_modules(struct fy_initramfs *ir, struct fy_error *err)
 {
@@ -194,8 +203,7 @@ list_modules(struct fy_initramfs *ir, struct fy_error *err)
 	if (ir->moddir == NULL)
 		return 0;
 	for (n = ir->moddir; n != NULL; n = fy_irnode_after(ir->moddir, n)) {
-		if ((!S_ISREG(n->mode) && !S_ISLNK(n->mode)) ||
-		    !fy_module_name_of(n->name, name, NULL))
+		if (!fy_module_name_of(n->name, name, NULL) || !is_there(ir, n))
 			continue;
 		grown = reallocarray(ir->names, ir->n_names + 1,
 				     sizeof(*grown));

@@ -53,6 +53,8 @@ struct unit {
 	char mac[64];
 	char name[64]; /* [NetDev] Name=, [Link] Name= */
 	bool hardware; /* matches by path or driver */
+	bool other;    /* matches by more than a MAC */
+	bool policy;   /* NamePolicy=, which goes before Name= */
 	char master[64], kind[64];
 	char vlans[1024]; /* made on it */
 	char id[64];	  /* of a VLAN */
@@ -71,6 +73,8 @@ unit_match(struct unit *u, const char *key, const char *value)
 	else if (strcmp(key, "Path") == 0 || strcmp(key, "Driver") == 0 ||
 		 strncmp(key, "Property", 8) == 0)
 		u->hardware = true;
+	else if (strcmp(key, "Type") != 0 || strcmp(value, "ether") != 0)
+		u->other = true;
 }
 
 static int
@@ -110,6 +114,8 @@ unit_key(void *ctx, const char *section, const char *key, const char *value,
 		snprintf(u->id, sizeof(u->id), "%s", value);
 	else if (strcmp(section, "NetDev") == 0 && strcmp(key, "Kind") == 0)
 		snprintf(u->kind, sizeof(u->kind), "%s", value);
+	else if (strcmp(section, "Link") == 0 && strcmp(key, "NamePolicy") == 0)
+		u->policy = *value != '\0';
 	else if (strcmp(key, "Name") == 0 && (strcmp(section, "NetDev") == 0 ||
 					      strcmp(section, "Link") == 0))
 		snprintf(u->name, sizeof(u->name), "%s", value);
@@ -188,7 +194,11 @@ fy_net_parse_networkd(struct fy_net_names *n, const char *file,
 					  fy_net_vlan_number(u->id), err);
 	} else if (r == 0 && strcmp(suffix, ".link") == 0 &&
 		   u->name[0] != '\0') {
-		fy_net_has_mac(n, u->name, u->mac, err);
+		/* Ours would come first, and take away what else it sets. */
+		if (u->hardware || u->other || u->policy)
+			fy_net_has_mac(n, u->name, u->mac, err);
+		else
+			fy_net_is_ruled(n, u->name, u->mac, err);
 	} else if (r == 0 && strcmp(suffix, ".network") == 0) {
 		r = unit_to_names(n, file, u, err);
 	}

@@ -26,6 +26,9 @@ void fy_net_is_virtual(struct fy_net_names *n, const char *s, size_t len,
 		       struct fy_error *err);
 void fy_net_has_mac(struct fy_net_names *n, const char *s, const char *mac,
 		    struct fy_error *err);
+/* The same, when the guest gives the name to that MAC by itself. */
+void fy_net_is_ruled(struct fy_net_names *n, const char *s, const char *mac,
+		     struct fy_error *err);
 
 /* It is software's, of this kind: one of ours or another's word for it. */
 void fy_net_has_kind(struct fy_net_names *n, const char *s, const char *kind,

@@ -24,7 +24,7 @@ struct netplan {
 	size_t depth;
 	/* Of the present entry of "ethernets". */
 	char id[64], match_mac[64], match_name[64], set_name[64];
-	bool matched;
+	bool matched, match_driver;
 	/* Of the present entry of any section. */
 	char section[64];
 	struct fy_string_set addresses;
@@ -53,6 +53,17 @@ netplan_describe(struct netplan *p, const char *name)
 		fy_net_has_parent(p->n, name, p->link, p->vlan, p->err);
 }
 
+/* Of set-name and a MAC netplan makes a .link file at each boot. */
+static void
+netplan_mac(struct netplan *p, const char *name)
+{
+	if (p->set_name[0] != '\0' && p->match_name[0] == '\0' &&
+	    !p->match_driver)
+		fy_net_is_ruled(p->n, name, p->match_mac, p->err);
+	else
+		fy_net_has_mac(p->n, name, p->match_mac, p->err);
+}
+
 /* What was gathered about one entry. */
 static void
 netplan_end(struct netplan *p)
@@ -70,12 +81,12 @@ netplan_end(struct netplan *p)
 		if (ethernet)
 			fy_net_use(p->n, name, strlen(name), p->err);
 		if (ethernet && p->match_mac[0] != '\0')
-			fy_net_has_mac(p->n, name, p->match_mac, p->err);
+			netplan_mac(p, name);
 		netplan_describe(p, name);
 	}
 	p->id[0] = p->match_mac[0] = p->match_name[0] = p->set_name[0] = '\0';
 	p->interfaces[0] = p->link[0] = '\0';
-	p->matched = p->dhcp = false;
+	p->matched = p->match_driver = p->dhcp = false;
 	p->vlan = 0;
 	fy_string_set_release(&p->addresses);
 }
@@ -110,6 +121,7 @@ netplan_flow(struct netplan *p, const char *value)
 	s = strstr(value, "name:");
 	if (s != NULL)
 		copy_value(p->match_name, sizeof(p->match_name), s + 5);
+	p->match_driver = p->match_driver || strstr(value, "driver:") != NULL;
 }
 
 /* Addresses in a list; their options may follow after a ':'. */
@@ -181,13 +193,14 @@ netplan_ethernet(struct netplan *p, const char *key, const char *value)
 		copy_value(p->match_mac, sizeof(p->match_mac), value);
 	else if (strcmp(key, "name") == 0)
 		copy_value(p->match_name, sizeof(p->match_name), value);
-	else if (strcmp(key, "driver") == 0)
-		return fy_string_set_add(
-			&p->n->notes,
-			"netplan matches a network card by its driver, which "
-			"is another one on virtual hardware",
-			p->err);
-	return 0;
+	if (strcmp(key, "driver") != 0)
+		return 0;
+	p->match_driver = true;
+	return fy_string_set_add(
+		&p->n->notes,
+		"netplan matches a network card by its driver, which is "
+		"another one on virtual hardware",
+		p->err);
 }
 
 static int

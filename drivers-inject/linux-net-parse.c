@@ -175,6 +175,16 @@ fy_net_has_mac(struct fy_net_names *n, const char *s, const char *mac,
 		fy_net_take_mac(mac, e->mac);
 }
 
+void
+fy_net_is_ruled(struct fy_net_names *n, const char *s, const char *mac,
+		struct fy_error *err)
+{
+	struct fy_net_name *e = fy_net_entry(n, s, strlen(s), err);
+
+	if (e != NULL && fy_net_take_mac(mac, e->mac))
+		e->ruled = true;
+}
+
 unsigned
 fy_net_vlan_number(const char *s)
 {
@@ -606,7 +616,7 @@ fy_net_parse_rules(struct fy_net_names *n, const char *text,
 			continue;
 		if (fy_net_take_mac(mac, fixed)) {
 			memcpy(e->mac, fixed, sizeof(e->mac));
-			e->ruled = !asks_for_hardware(s);
+			e->ruled = e->ruled || !asks_for_hardware(s);
 		} else if (asks_for_hardware(s) &&
 			   note_rule(n, name, err) == -1) {
 			return -1;

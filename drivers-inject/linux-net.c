@@ -112,7 +112,7 @@ decide_one(const struct fy_net_name *e, const struct fy_machine *machine,
 	*ret_fit = 1500;
 	if (e->ruled) {
 		ret->way = FY_NET_KEEP;
-		ret->why = "a udev rule binds it to its MAC address";
+		ret->why = "the guest binds it to its MAC address itself";
 		memcpy(ret->mac, e->mac, sizeof(ret->mac));
 		return;
 	}

@@ -23,7 +23,8 @@ struct fy_net_name {
 	char mac[FY_NET_MAC_BYTES]; /* as the configuration says, or "" */
 	bool virtual; /* a bond, bridge, VLAN, ...: made by software */
 	bool used;    /* addresses or a membership hang on it */
-	bool ruled;   /* a udev rule gives it to its MAC already */
+	bool ruled;   /* a udev rule, a .link file or netplan's set-name gives
+			 it to its MAC already */
 	/* For the description of a machine; "" and 0 where nothing is said. */
 	char kind[FY_NET_NAME_BYTES]; /* "bond", "bridge", "vlan", "other" */
 	char master[FY_NET_NAME_BYTES];

@@ -91,7 +91,8 @@ int fy_linux_label(struct fy_system *s, struct fy_error *err);
 int fy_linux_customise(struct fy_system *s, struct fy_error *err);
 
 /* The text of a hosts file with the old name's entries changed, malloc'd; NULL
- * when nothing changes or without memory. */
+ * when nothing changes (as always when the old name is localhost or one of its
+ * domain) or without memory. */
 char *fy_linux_edit_hosts(const char *text, const char *old, const char *new);
 /* The text of shadow with root's password replaced; NULL without such a line
  * or memory. */

@@ -53,6 +53,22 @@ check_hostnames(void)
 	CHECK(!fy_custom_is_hostname(label));
 }
 
+static void
+check_families(void)
+{
+	static const char *const windows[] = { "a.cmd", "A.BAT", "x.sh.Ps1",
+					       ".cmd" };
+	static const char *const others[] = { "",	  "cmd",  "a.sh",
+					      "a.cmd.sh", "a.ps", "acmd",
+					      "ps1" };
+	size_t i;
+
+	for (i = 0; i < sizeof(windows) / sizeof(*windows); i++)
+		CHECK(fy_custom_is_for_windows(windows[i]));
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++)
+		CHECK(!fy_custom_is_for_windows(others[i]));
+}
+
 /* Options with one file that is wrong. */
 static void
 check_refused(struct fy_custom_options *o, const char *word)
@@ -188,6 +204,17 @@ check_files(void)
 		   "192.0.2.1 webber web2\n");
 	check_edit(fy_linux_edit_hosts("127.0.1.1 other\n", "web", "new"),
 		   NULL);
+	/* Red Hat's hostname of a machine that was given none. */
+	check_edit(fy_linux_edit_hosts("127.0.0.1 localhost.localdomain "
+				       "localhost\n192.0.2.1 localhostess\n",
+				       "localhost.localdomain", "new"),
+		   NULL);
+	check_edit(fy_linux_edit_hosts("127.0.0.1 localhost\n", "localhost",
+				       "new"),
+		   NULL);
+	check_edit(fy_linux_edit_hosts("1.2.3.4 localhostess localhost\n",
+				       "localhostess", "new"),
+		   "1.2.3.4 new localhost\n");
 	/* An address is no name, even when it looks like one. */
 	check_edit(fy_linux_edit_hosts("web web\n", "web", "new"), "web new\n");
 	check_edit(fy_linux_edit_shadow("bin:*:1::\nroot:!:19000:0:9:7:::\n",
@@ -229,6 +256,7 @@ main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-custom", &dir, &err), &err);
 	check_hostnames();
+	check_families();
 	check_refusals();
 	check_round_trip();
 	check_foreign();

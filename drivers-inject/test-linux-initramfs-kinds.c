@@ -7,11 +7,35 @@
 #include "drivers-inject/test-modules.h"
 
 struct file {
-	const char *path; /* ends in "/" for a directory */
-	const char *text;
+	const char *path; /* ends in "/" for a directory, in ".ko" for a
+			     module */
+	const char *text; /* "-> TARGET" for a symlink */
 };
 
 static struct fy_error err;
+
+static void
+put(struct fy_cpio_writer *w, const struct file *f)
+{
+	fy_autofree char *name = strdup(f->path);
+	const char *body = f->text;
+	size_t len = strlen(name), n = body != NULL ? strlen(body) : 0;
+	uint32_t mode = S_IFREG | 0644;
+	unsigned char elf[FAKE_MAX];
+
+	if (n > 3 && strncmp(body, "-> ", 3) == 0) {
+		body += 3;
+		n -= 3;
+		mode = S_IFLNK | 0777;
+	} else if (name[len - 1] == '/') {
+		name[len - 1] = '\0';
+		mode = S_IFDIR | 0755;
+	} else if (len > 3 && strcmp(name + len - 3, ".ko") == 0) {
+		n = fake_module(elf, "", NULL);
+		body = (const char *)elf;
+	}
+	CHECK_OK(fy_cpio_write(w, name, mode, body, n, &err), &err);
+}
 
 /* The archive of these files, packed by zstd. */
 static void
@@ -19,19 +43,8 @@ make(const struct file *files, unsigned char **ret, size_t *ret_len)
 {
 	struct fy_cpio_writer w = { 0 };
 
-	for (; files->path != NULL; files++) {
-		size_t len = strlen(files->path);
-		fy_autofree char *name = strdup(files->path);
-		bool dir = name[len - 1] == '/';
-
-		if (dir)
-			name[len - 1] = '\0';
-		CHECK_OK(fy_cpio_write(&w, name,
-				       dir ? S_IFDIR | 0755 : S_IFREG | 0644,
-				       files->text,
-				       dir ? 0 : strlen(files->text), &err),
-			 &err);
-	}
+	for (; files->path != NULL; files++)
+		put(&w, files);
 	CHECK_OK(fy_cpio_write_end(&w, &err), &err);
 	CHECK_OK(fy_istream_compress(FY_ISTREAM_ZSTD, w.data, w.len, ret,
 				     ret_len, &err),
@@ -141,6 +154,60 @@ static const struct file nash[] = { { "bin/", NULL },
 				    { "bin/nash", "x" },
 				    { NULL, NULL } };
 
+/* Modules of another version, as a vendor's package has them; one link leads
+ * nowhere, which no module comes of. */
+#define MODULES "usr/lib/modules/"
+static const struct file weak_updates[] = {
+	{ "usr/", NULL },
+	{ "usr/lib/", NULL },
+	{ "usr/lib/dracut/", NULL },
+	{ "lib", "-> usr/lib" },
+	{ MODULES, NULL },
+	{ MODULES "6.1.0-0-old/", NULL },
+	{ MODULES "6.1.0-0-old/extra/", NULL },
+	{ MODULES "6.1.0-0-old/extra/vendor.ko", NULL },
+	{ MODULES "6.1.0-0-old/extra/second.ko", NULL },
+	{ MODULES FAKE_VERSION "/", NULL },
+	{ MODULES FAKE_VERSION "/weak-updates/", NULL },
+	{ MODULES FAKE_VERSION "/weak-updates/vendor.ko",
+	  "-> ../../6.1.0-0-old/extra/vendor.ko" },
+	{ MODULES FAKE_VERSION "/weak-updates/second.ko",
+	  "-> /lib/modules/6.1.0-0-old/extra/second.ko" },
+	{ MODULES FAKE_VERSION "/weak-updates/gone.ko",
+	  "-> /lib/modules/6.1.0-0-old/extra/gone.ko" },
+	{ NULL, NULL },
+};
+
+static void
+check_weak_updates(void)
+{
+	static const char path[] = MODULES FAKE_VERSION "/modules.dep";
+	FY_AUTO(modules) struct fy_modules *modules = NULL;
+	FY_AUTO(initramfs) struct fy_initramfs *ir = NULL;
+	struct fy_initramfs_options o = { 0 };
+	struct fy_initramfs_segment seg = { 0 };
+	struct fy_modules_source source;
+	fy_autofree unsigned char *data = NULL;
+	size_t len = 0;
+	char *root = NULL;
+	int fd = fake_dir(&root);
+
+	put_guest(fd, true);
+	fy_modules_source_of_dir(&fd, &source);
+	CHECK_OK(fy_modules_open(&source, FAKE_VERSION, &modules, &err), &err);
+	make(weak_updates, &data, &len);
+	ir = open_bytes(data, len);
+	CHECK(fy_initramfs_has_module(ir, "vendor"));
+	CHECK(!fy_initramfs_has_module(ir, "gone"));
+	CHECK_OK(fy_initramfs_build(ir, modules, &o, &seg, &err), &err);
+	CHECK(memmem(seg.data, seg.len, path, strlen(path)) != NULL);
+	CHECK(memmem(seg.data, seg.len, "\nweak-updates/vendor.ko:", 24));
+	CHECK(memmem(seg.data, seg.len, "\nweak-updates/second.ko:", 24));
+	fy_initramfs_segment_release(&seg);
+	fy_modules_free(fy_steal_ptr(&modules));
+	fake_dir_remove(root, fd);
+}
+
 int
 main(void)
 {
@@ -163,5 +230,6 @@ main(void)
 	check(suse_udev, "mkinitrd", "etc/fstab", "x");
 	check(suse_old, "mkinitrd", NULL, NULL);
 	check(nash, "mkinitrd with nash", NULL, NULL);
+	check_weak_updates();
 	return test_result();
 }

@@ -11,6 +11,8 @@
 #include "common/cleanup.h"
 #include "drivers-inject/linux-net.h"
 
+#define MAC9 "52:54:00:00:00:09"
+
 static struct fy_error err;
 
 /* "name", "name=mac", "name!" (ruled) of all in use that are Ethernet. */
@@ -87,7 +89,8 @@ test_netplan(void)
 			 &err),
 		 &err);
 	CHECK(n.notes.n == 1);
-	check_names(&n, "eno1 eno2 wan0=52:54:00:aa:bb:01 ens3 ens4 ens5 ens6");
+	check_names(&n,
+		    "eno1 eno2 wan0=52:54:00:aa:bb:01! ens3 ens4 ens5 ens6");
 }
 
 static void
@@ -118,7 +121,59 @@ test_networkd(void)
 				       &err),
 		 &err);
 	CHECK(n.notes.n == 1);
-	check_names(&n, "enp1s0 lan0=52:54:00:00:00:09");
+	check_names(&n, "enp1s0 lan0=52:54:00:00:00:09!");
+}
+
+/* A .link of the guest that still fits is not to be shadowed by ours. */
+static void
+test_links(void)
+{
+	static const struct {
+		const char *match, *link, *want;
+	} rows[] = {
+		{ "PermanentMACAddress=%s\nType=ether", "MTUBytes=9000",
+		  "lan0=" MAC9 "!" },
+		{ "MACAddress=%s", "NamePolicy=", "lan0=" MAC9 "!" },
+		{ "MACAddress=%s", "NamePolicy=path mac", "lan0=" MAC9 },
+		{ "MACAddress=%s\nDriver=tg3", "", "lan0=" MAC9 },
+		{ "MACAddress=%s\nVirtualization=no", "", "lan0=" MAC9 },
+		{ "MACAddress=%s\nOriginalName=eno*", "", "lan0=" MAC9 },
+		{ "MACAddress=%s 52:54:00:00:00:0a", "", "lan0=" MAC9 "!" },
+		{ "OriginalName=eno1", "", "lan0" },
+	};
+	struct fy_net_names n = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fy_text t = { 0 };
+		const char *s = rows[i].match, *mac = strstr(s, "%s");
+
+		fy_text_add(&t, "[Match]\n");
+		fy_text_put(&t, s, mac == NULL ? 0 : (size_t)(mac - s));
+		fy_text_printf(&t, "%s%s\n[Link]\n%s\nName=lan0\n",
+			       mac == NULL ? "" : MAC9,
+			       mac == NULL ? s : mac + 2, rows[i].link);
+		CHECK_OK(fy_net_parse_networkd(&n, "10-lan.link", t.data, &err),
+			 &err);
+		CHECK_OK(fy_net_parse_networkd(&n, "1.network",
+					       "[Match]\nName=lan0\n", &err),
+			 &err);
+		check_names(&n, rows[i].want);
+		fy_text_release(&t);
+	}
+	/* netplan's set-name makes one, unless another condition may fail. */
+	CHECK_OK(fy_net_parse_netplan(
+			 &n,
+			 "network:\n  ethernets:\n"
+			 "    a:\n      match: {macaddress: \"" MAC9 "\"}\n"
+			 "      set-name: a0\n"
+			 "    b:\n      match: {macaddress: \"" MAC9
+			 "\", driver: tg3}\n      set-name: b0\n"
+			 "    c:\n      match:\n        name: en*\n"
+			 "        macaddress: " MAC9 "\n      set-name: c0\n",
+			 &err),
+		 &err);
+	check_names(&n, "a0=" MAC9 "! b0=" MAC9 " c0=" MAC9);
 }
 
 static void
@@ -599,6 +654,7 @@ main(void)
 	test_ifupdown();
 	test_netplan();
 	test_networkd();
+	test_links();
 	test_others();
 	test_ifupdown_says();
 	test_netplan_says();
