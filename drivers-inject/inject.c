@@ -153,6 +153,37 @@ check_kernels(const struct fy_disks *d, struct fy_error *err)
 		d->blind);
 }
 
+/* What a person wants done and none of the systems can do is no success. */
+static int
+check_custom(const struct fy_disks *d, struct fy_error *err)
+{
+	const struct fy_custom *c = d->options->custom;
+	size_t i, of_windows = 0;
+	const char *what = NULL;
+
+	for (i = 0; c != NULL && i < c->n_first_boot; i++)
+		of_windows += fy_custom_is_for_windows(c->first_boot[i].name);
+	if (c == NULL)
+		return 0;
+	if (!d->customised.on_linux)
+		what = c->hostname != NULL	      ? "--set-hostname"
+		       : c->root_password != NULL     ? "--root-password-file"
+		       : c->ssh_keys.n > 0	      ? "--ssh-key"
+		       : c->n_first_boot > of_windows ? "--first-boot"
+		       : c->agent && !d->customised.agent ? "--install-agent"
+							  : NULL;
+	if (what == NULL && of_windows > 0 && !d->customised.on_windows)
+		what = "--first-boot";
+	if (what == NULL)
+		return 0;
+	return fy_error_set(
+		err, FY_E_UNSUPPORTED, 0,
+		"%s: none of the systems on the disks can be given that; a "
+		"Windows gets scripts named .cmd, .bat or .ps1, and the agent "
+		"that --virtio-win holds; all else is for Linux",
+		what);
+}
+
 static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
@@ -278,7 +309,8 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 
 	if (visit_all(d, edit_volume, &found, err) == -1 ||
 	    check_kernels(d, err) == -1 ||
-	    fy_disks_check_edited(d, found.edited, err) == -1)
+	    fy_disks_check_edited(d, found.edited, err) == -1 ||
+	    check_custom(d, err) == -1)
 		return -1;
 	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)

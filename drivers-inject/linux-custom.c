@@ -579,6 +579,7 @@ fy_linux_customise(struct fy_system *s, struct fy_error *err)
 
 	if (c == NULL)
 		return 0;
+	s->disks->customised.on_linux = true;
 	if ((c->hostname != NULL && set_hostname(s, c->hostname, err) == -1) ||
 	    (c->root_password != NULL &&
 	     set_password(s, c->root_password, err) == -1) ||

@@ -52,6 +52,11 @@ struct fy_disks {
 	 * virtio, and what is to be said of the first other one (malloc'd). */
 	size_t n_kernels, n_booting;
 	char *blind;
+	/* Who has done a person's wishes (custom.h): a Linux system, a Windows;
+	 * and whether one of these gets the guest agent. */
+	struct fy_customised {
+		bool on_linux, on_windows, agent;
+	} customised;
 };
 
 /* Append a warning to the report and the log.  Returns 0, or -1 without

@@ -255,20 +255,52 @@ add_cleanup(struct fy_windows *w, struct fy_error *err)
 	return r;
 }
 
+/* A person's: after those that set up the network and the disks. */
+static int
+add_wanted(struct fy_system *s, size_t *ret, struct fy_error *err)
+{
+	const struct fy_custom *c = s->disks->options->custom;
+	struct fy_windows *w = fy_windows_of(s);
+	size_t i;
+
+	for (i = 0; c != NULL && i < c->n_first_boot; i++) {
+		const struct fy_custom_script *one = &c->first_boot[i];
+		fy_autofree char *name = NULL;
+
+		if (!fy_custom_is_for_windows(one->name))
+			continue;
+		if (!fy_windows_is(w, 6, 1) &&
+		    strcasecmp(strrchr(one->name, '.'), ".ps1") == 0)
+			return fy_error_set(err, FY_E_UNSUPPORTED, 0,
+					    "--first-boot %s: '%s' has no "
+					    "PowerShell",
+					    one->name, s->pretty_name);
+		name = fy_format(err, "50-%03zu-%s", i + 1, one->name);
+		if (name == NULL ||
+		    fy_firstboot_add(&w->scripts, name, one->text, err) == -1)
+			return -1;
+		++*ret;
+	}
+	s->disks->customised.on_windows = true;
+	if (w->drivers.guest_agent.name != NULL)
+		s->disks->customised.agent = true;
+	return 0;
+}
+
 static int
 install_firstboot(struct fy_system *s, struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
 	struct fy_firstboot f = { 0 };
 	struct fy_error e = { 0 };
-	size_t i;
+	size_t i, wanted = 0;
 	int r;
 
-	if (add_cleanup(w, err) == -1)
+	if (add_wanted(s, &wanted, err) == -1 || add_cleanup(w, err) == -1)
 		return -1;
 	if (fy_firstboot_build(&w->version, &w->drivers, w->drive, w->root,
 			       &w->scripts, &f, &e) == -1) {
-		if (e.code != FY_E_UNSUPPORTED)
+		if (e.code != FY_E_UNSUPPORTED || wanted > 0)
 			return fy_error_copy(err, &e);
 		return fy_disks_warn(s->disks, err,
 				     "%s; Windows finds its disk, the rest "

@@ -119,3 +119,15 @@ jq -e '.skipped == [] and .changes == [] and
 	(.warnings | any(contains("no system")))' "$T/report.json" >/dev/null ||
 	fail "swap: $(cat "$T/report.json")"
 say 'nothing but swap'
+
+# A wish that no system can be given.
+guest
+echo 'echo hello' >"$T/hello.cmd"
+status=0
+before=$(sha256 <"$D")
+"$V2V" inject --first-boot "$T/hello.cmd" "$D" >"$T/log" 2>&1 || status=$?
+[ "$status" = 1 ] || fail "a script for Windows: status $status"
+grep -q -- '--first-boot: none of the systems' "$T/log" ||
+	fail "a script for Windows: $(cat "$T/log")"
+[ "$(sha256 <"$D")" = "$before" ] || fail "a script for Windows: written"
+say 'a script for Windows'

@@ -228,6 +228,51 @@ test_refused() {
 	refused 'BitLocker' "$i" --virtio-win "$T/vw"
 }
 
+# A person's wishes: scripts for Windows run after our own; what is for Linux is
+# an error, before anything is written.
+test_wishes() {
+	local i=$T/wishes.img top="Program Files/Ironferry/Firstboot/scripts"
+	make_windows "$i" --version 10
+	printf 'echo hello\n' >"$T/hello.CMD"
+	printf 'echo hello\n' >"$T/hello.sh"
+	inspected_state "$i"
+	refused '--set-hostname' "$i" --virtio-win "$T/vw" --set-hostname x
+	refused '--first-boot' "$i" --virtio-win "$T/vw" \
+		--first-boot "$T/hello.sh"
+	printf 'secret\n' >"$T/password"
+	refused '--root-password-file' "$i" --virtio-win "$T/vw" \
+		--root-password-file "$T/password"
+	"$V2V" inject --virtio-win "$T/vw" --quiet \
+		--first-boot "$T/hello.CMD" "$i" >"$T/log" 2>&1 ||
+		{ cat "$T/log" >&2; fail "not injected"; }
+	take_ntfs "$i" wishes
+	[ "$(ntfscat "$T/wishes.ntfs" "$top/50-001-hello.CMD" | od -An -c |
+		tr -d ' \n')" = 'echohello\r\n' ] ||
+		fail "the script is not there: $(ntfsls "$T/wishes.ntfs" \
+			-p "$top")"
+	i=$T/wishes-xp.img
+	make_windows "$i" --version xp
+	printf 'Get-Date\n' >"$T/date.ps1"
+	refused 'has no PowerShell' "$i" --virtio-win "$T/vw" \
+		--first-boot "$T/date.ps1"
+}
+
+# What inspect says of a state that the injection refuses.
+inspected_state() {
+	local h=$T/state.img
+	"$V2V" inspect --json "$1" >"$T/inspect.json"
+	jq -e '.systems[0] | .editable and .refused == null' \
+		"$T/inspect.json" >/dev/null || fail "$(cat "$T/inspect.json")"
+	make_windows "$h" --version 10 --hibernated
+	"$V2V" inspect --json "$h" >"$T/inspect.json"
+	jq -e '.systems[0] | (.editable | not) and
+		(.refused | contains("hibernated"))' "$T/inspect.json" \
+		>/dev/null || fail "hibernated: $(cat "$T/inspect.json")"
+	"$V2V" inspect "$h" >"$T/inspect.txt"
+	grep -q 'can be edited: .*hibernated' "$T/inspect.txt" ||
+		fail "hibernated: $(cat "$T/inspect.txt")"
+}
+
 # A conversion without drivers ends before anything is sent; without injection
 # it goes on, and the definition's clock and features are a Windows'.
 test_convert() {
@@ -257,6 +302,7 @@ all)
 	test_2022
 	test_xp
 	test_refused
+	test_wishes
 	test_convert
 	;;
 *) "test_$1" ;;
