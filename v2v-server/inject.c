@@ -293,6 +293,7 @@ undo(const struct fy_server_options *o, const struct fy_strings *arguments,
 	FY_AUTO(images) struct fy_images *images = NULL;
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
+	uint64_t bytes;
 
 	if (o->dry_run)
 		return fy_error_set(err, FY_E_USAGE, 0,
@@ -301,7 +302,8 @@ undo(const struct fy_server_options *o, const struct fy_strings *arguments,
 		    -1 ||
 	    open_disks(o, arguments, true, &images, err) == -1)
 		return -1;
-	if (fy_undo_apply(images->volumes, images->n, fd, err) == -1)
+	if (fy_undo_apply(images->volumes, images->n, fd, log, &bytes, err) ==
+	    -1)
 		return fy_error_prefix(err, "'%s'", path);
 	/* Only when the images have it. */
 	if (unlinkat(fd, "undo.log", 0) == -1 || fy_dir_sync(fd, err) == -1)
