@@ -262,14 +262,44 @@ read_keys(const struct fy_strings *list, struct fy_luks_keys **ret,
 				 err);
 }
 
+/* DISK.job, but not of a device: what is in /dev is lost with the power, just
+ * when the undo log is needed. */
+static char *
+job_dir_of(const struct fy_server_options *o, const char *first_disk,
+	   struct fy_error *err)
+{
+	struct stat st;
+
+	if (o->job_dir != NULL)
+		return fy_format(err, "%s", o->job_dir);
+	if (stat(first_disk, &st) == 0 && S_ISBLK(st.st_mode)) {
+		fy_error_set(
+			err, FY_E_USAGE, 0,
+			"'%s' is a block device: say with --job-dir where "
+			"the undo log is to be, which must outlive a power "
+			"cut",
+			first_disk);
+		return NULL;
+	}
+	return fy_format(err, "%s.job", first_disk);
+}
+
+/* Without the right to read the parent its fsync is left to time. */
+static int
+sync_parent(int dirfd, struct fy_error *err)
+{
+	fy_autofd int parent =
+		openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent == -1 ? 0 : fy_dir_sync(parent, err);
+}
+
 static int
 open_job_dir(const struct fy_server_options *o, const char *first_disk,
 	     bool create, char **ret_path, int *ret, struct fy_error *err)
 {
-	fy_autofree char *path = NULL;
+	fy_autofree char *path = job_dir_of(o, first_disk, err);
 
-	path = o->job_dir != NULL ? fy_format(err, "%s", o->job_dir)
-				  : fy_format(err, "%s.job", first_disk);
 	if (path == NULL)
 		return -1;
 	if (create && mkdir(path, 0700) == -1 && errno != EEXIST)
@@ -280,6 +310,8 @@ open_job_dir(const struct fy_server_options *o, const char *first_disk,
 		return fy_error_set(
 			err, errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO, errno,
 			"cannot open the directory '%s'", path);
+	if (create && sync_parent(*ret, err) == -1)
+		return fy_error_prefix(err, "the directory of '%s'", path);
 	*ret_path = fy_steal_ptr(&path);
 	return 0;
 }
