@@ -3,8 +3,9 @@
  * `v2v-server inject` and `inspect`: on images in place, without a client.
  *
  * The undo log, the originals and the report of an injection go to a directory
- * of their own beside the first image.  An undo log that is there already is
- * never written over: it belongs to an injection that can still be undone.
+ * of their own beside the first image.  A complete undo log that is there
+ * already is never written over: it belongs to an injection that can still be
+ * undone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "drivers-inject/luks-keys.h"
+#include "drivers-inject/undo.h"
 #include "v2v-server/confined.h"
 #include "v2v-server/server.h"
 
@@ -360,6 +362,7 @@ run_inject(const struct fy_server_options *o,
 	fy_autojson json_t *report = NULL;
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
+	bool pending = false;
 	struct fy_inject_options io = { .log = log,
 					.dry_run = o->dry_run,
 					.n_nics = o->nics.n,
@@ -376,7 +379,9 @@ run_inject(const struct fy_server_options *o,
 		return -1;
 	/* That they can be had was to be seen before the work. */
 	fy_images_close(fy_steal_ptr(&images));
-	if (fd >= 0 && faccessat(fd, "undo.log", F_OK, 0) == 0)
+	if (fd >= 0 && fy_undo_is_pending(fd, &pending, err) == -1)
+		return fy_error_prefix(err, "'%s'", path);
+	if (pending)
 		return fy_error_set(err, FY_E_EXISTS, 0,
 				    "'%s/undo.log' is of an earlier injection: "
 				    "undo that with --undo, or give another "
