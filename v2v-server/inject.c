@@ -184,6 +184,7 @@ print_details(const json_t *systems)
 		printf("no system was found\n");
 }
 
+/* What was left alone, and the warnings, are in the log. */
 static void
 print_report(const json_t *report, bool dry_run)
 {
@@ -197,21 +198,6 @@ print_report(const json_t *report, bool dry_run)
 		       fy_json_string_or(o, "action", "changed"),
 		       fy_json_string_or(o, "path", "?"),
 		       fy_json_string_or(o, "why", ""));
-	list = json_object_get(report, "skipped");
-	json_array_foreach(list, i, o)
-	{
-		fy_autofree char *text = NULL;
-
-		if (json_is_string(o)) {
-			printf("left alone: %s\n", json_string_value(o));
-			continue;
-		}
-		text = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
-		printf("left alone: %s\n", text != NULL ? text : "?");
-	}
-	list = json_object_get(report, "warnings");
-	json_array_foreach(list, i, o) if (json_is_string(o))
-		printf("warning: %s\n", json_string_value(o));
 }
 
 /* --- what goes in ------------------------------------------------------------ */
@@ -320,18 +306,66 @@ open_job_dir(const struct fy_server_options *o, const char *first_disk,
 
 /* --- the commands ------------------------------------------------------------ */
 
+/* An option that was given and means nothing with --undo; NULL: none. */
+static const char *
+option_without_undo(const struct fy_server_options *o)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} all[] = {
+		{ o->dry_run, "--dry-run" },
+		{ o->machine_json != NULL, "--machine-json" },
+		{ o->nics.n > 0, "--nic" },
+		{ o->luks_keys.n > 0, "--luks-key" },
+		{ o->virtio_win != NULL, "--virtio-win" },
+		{ o->custom.keep_hostname, "--keep-hostname" },
+		{ o->custom.set_hostname != NULL, "--set-hostname" },
+		{ o->custom.first_boot.n > 0, "--first-boot" },
+		{ o->custom.root_password_file != NULL,
+		  "--root-password-file" },
+		{ o->custom.ssh_keys.n > 0, "--ssh-key" },
+		{ o->custom.install_agent, "--install-agent" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i].given)
+			return all[i].name;
+	return NULL;
+}
+
+static int
+tell_undone(const struct fy_server_options *o, uint64_t bytes,
+	    struct fy_log *log, struct fy_error *err)
+{
+	fy_autojson json_t *j = NULL;
+
+	if (bytes > 0)
+		fy_log_info(log, "the injection was undone");
+	else
+		fy_log_info(log, "the injection had written nothing");
+	if (!o->json)
+		return 0;
+	j = json_pack("{s:s, s:I}", "result",
+		      bytes > 0 ? "undone" : "nothing to undo",
+		      "restored_bytes", (json_int_t)bytes);
+	return j == NULL ? fy_error_nomem(err) : print_json(j, err);
+}
+
 static int
 undo(const struct fy_server_options *o, const struct fy_strings *arguments,
      struct fy_log *log, struct fy_error *err)
 {
 	FY_AUTO(images) struct fy_images *images = NULL;
+	const char *other = option_without_undo(o);
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
 	uint64_t bytes;
 
-	if (o->dry_run)
+	if (other != NULL)
 		return fy_error_set(err, FY_E_USAGE, 0,
-				    "--undo and --dry-run exclude each other");
+				    "--undo and %s exclude each other", other);
 	if (open_job_dir(o, arguments->items[0], false, &path, &fd, err) ==
 		    -1 ||
 	    open_disks(o, arguments, true, &images, err) == -1)
@@ -340,11 +374,11 @@ undo(const struct fy_server_options *o, const struct fy_strings *arguments,
 	    -1)
 		return fy_error_prefix(err, "'%s'", path);
 	/* Only when the images have it. */
-	if (unlinkat(fd, "undo.log", 0) == -1 || fy_dir_sync(fd, err) == -1)
+	if (unlinkat(fd, FY_UNDO_NAME, 0) == -1 || fy_dir_sync(fd, err) == -1)
 		return fy_error_set(err, FY_E_IO, errno,
-				    "cannot remove '%s/undo.log'", path);
-	fy_log_info(log, "the injection was undone");
-	return 0;
+				    "cannot remove '%s/" FY_UNDO_NAME "'",
+				    path);
+	return tell_undone(o, bytes, log, err);
 }
 
 static int
@@ -399,6 +433,8 @@ run_inject(const struct fy_server_options *o,
 		return -1;
 	if (o->json)
 		return print_json(report, err);
+	if (o->quiet)
+		return 0;
 	if (fy_json_make_printable(report, err) == -1)
 		return -1;
 	print_report(report, o->dry_run);
