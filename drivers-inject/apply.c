@@ -18,15 +18,18 @@ apply(struct fy_volume *const *disks, size_t n,
       const struct fy_inject_options *o, int fd,
       struct fy_extents *const *changed, struct fy_error *err)
 {
+	FY_AUTO(undo_log) struct fy_undo_log *undo = NULL;
 	uint64_t total = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		total += fy_extents_bytes(changed[i]);
 	fy_progress_phase(o->progress, "inject", total);
-	if (fy_undo_write(disks, changed, n, o->job_dirfd, o->stop, err) == -1)
+	if (fy_undo_write(disks, n, fd, o->job_dirfd, o->stop, &undo, err) ==
+	    -1)
 		return -1;
-	if (fy_changes_apply(disks, n, fd, changed, o->progress, err) == -1)
+	if (fy_changes_apply(disks, n, fd, undo, o->progress, err) == -1 ||
+	    fy_undo_mark_applied(undo, err) == -1)
 		return fy_error_prefix(err,
 				       "writing the changes (undo.log has the "
 				       "old content)");

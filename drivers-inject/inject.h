@@ -94,10 +94,15 @@ int fy_inject(struct fy_volume *const *disks, size_t n_disks,
 
 /*
  * Undo: write the clusters in "undo.log" of 'job_dirfd' back to 'disks', and
- * flush.  FY_E_NOTFOUND when there is no log.  A log that is cut (its trailer
- * is missing) was never applied: nothing is written, and that is success.
+ * flush.  '*ret_bytes': how many.  FY_E_NOTFOUND when there is no log.  A log
+ * that is cut (its trailer is missing) was never applied: nothing is written,
+ * and that is success, with 0 bytes.  FY_E_DIRTY when a disk holds something
+ * else in these clusters than before the injection or after it; FY_E_BUSY when
+ * somebody else is at work with the log; then nothing is written either.
+ * 'log' (may be NULL) gets warnings.
  */
 int fy_undo_apply(struct fy_volume *const *disks, size_t n_disks, int job_dirfd,
+		  struct fy_log *log, uint64_t *ret_bytes,
 		  struct fy_error *err);
 
 /*

@@ -87,7 +87,8 @@ fy_disks_skip(struct fy_disks *d, unsigned disk, const char *volume,
 {
 	json_t *o;
 
-	fy_log_warn(d->log, "disk %u, %s: left alone: %s", disk, volume, why);
+	fy_log_warn(d->log, "disk %u, %s%s%s: left alone: %s", disk, volume,
+		    path != NULL ? " " : "", path != NULL ? path : "", why);
 	if (d->report == NULL)
 		return 0;
 	o = json_pack("{s:i,s:s,s:o,s:o}", "disk", (int)disk, "volume", volume,

@@ -241,13 +241,14 @@ test_systems(void)
 		fy_autofree char *job = fy_format(&err, "%s/job", dir);
 		fy_autofd int fd = open(job, O_RDONLY | O_CLOEXEC);
 		char is[9] = "";
+		uint64_t bytes;
 
 		CHECK_OK(fy_volume_open_path(image, FY_VOLUME_WRITABLE, 0, &v,
 					     &err),
 			 &err);
 		CHECK_OK(fy_volume_pread(v, is, 8, 600 * 1024, &err), &err);
 		CHECK_STR(is, "replayed");
-		CHECK_OK(fy_undo_apply(&v, 1, fd, &err), &err);
+		CHECK_OK(fy_undo_apply(&v, 1, fd, NULL, &bytes, &err), &err);
 		CHECK_OK(fy_volume_pread(v, is, 8, 600 * 1024, &err), &err);
 		CHECK(fy_is_zero(is, 8));
 	}

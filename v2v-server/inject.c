@@ -3,8 +3,9 @@
  * `v2v-server inject` and `inspect`: on images in place, without a client.
  *
  * The undo log, the originals and the report of an injection go to a directory
- * of their own beside the first image.  An undo log that is there already is
- * never written over: it belongs to an injection that can still be undone.
+ * of their own beside the first image.  A complete undo log that is there
+ * already is never written over: it belongs to an injection that can still be
+ * undone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "drivers-inject/luks-keys.h"
+#include "drivers-inject/undo.h"
 #include "v2v-server/confined.h"
 #include "v2v-server/server.h"
 
@@ -170,22 +172,6 @@ print_windows(const json_t *w)
 		printf("  warning: %s\n", json_string_value(o));
 }
 
-/* What was left alone, and warnings. */
-static void
-print_rest(const json_t *report)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(json_object_get(report, "skipped"), i, o)
-		printf("left alone: disk %llu, %s: %s\n",
-		       (unsigned long long)fy_json_u64_or(o, "disk", 0) + 1,
-		       fy_json_string_or(o, "volume", "?"),
-		       fy_json_string_or(o, "why", "?"));
-	json_array_foreach(json_object_get(report, "warnings"), i, o)
-		printf("warning: %s\n", json_string_value(o));
-}
-
 /* All that is known of each system. */
 static void
 print_details(const json_t *report)
@@ -215,9 +201,9 @@ print_details(const json_t *report)
 	}
 	if (json_array_size(systems) == 0)
 		printf("no system was found\n");
-	print_rest(report);
 }
 
+/* What was left alone, and the warnings, are in the log. */
 static void
 print_report(const json_t *report, bool dry_run)
 {
@@ -231,7 +217,6 @@ print_report(const json_t *report, bool dry_run)
 		       fy_json_string_or(o, "action", "changed"),
 		       fy_json_string_or(o, "path", "?"),
 		       fy_json_string_or(o, "why", ""));
-	print_rest(report);
 }
 
 /* --- what goes in ------------------------------------------------------------ */
@@ -284,14 +269,44 @@ read_keys(const struct fy_strings *list, struct fy_luks_keys **ret,
 				 err);
 }
 
+/* DISK.job, but not of a device: what is in /dev is lost with the power, just
+ * when the undo log is needed. */
+static char *
+job_dir_of(const struct fy_server_options *o, const char *first_disk,
+	   struct fy_error *err)
+{
+	struct stat st;
+
+	if (o->job_dir != NULL)
+		return fy_format(err, "%s", o->job_dir);
+	if (stat(first_disk, &st) == 0 && S_ISBLK(st.st_mode)) {
+		fy_error_set(
+			err, FY_E_USAGE, 0,
+			"'%s' is a block device: say with --job-dir where "
+			"the undo log is to be, which must outlive a power "
+			"cut",
+			first_disk);
+		return NULL;
+	}
+	return fy_format(err, "%s.job", first_disk);
+}
+
+/* Without the right to read the parent its fsync is left to time. */
+static int
+sync_parent(int dirfd, struct fy_error *err)
+{
+	fy_autofd int parent =
+		openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent == -1 ? 0 : fy_dir_sync(parent, err);
+}
+
 static int
 open_job_dir(const struct fy_server_options *o, const char *first_disk,
 	     bool create, char **ret_path, int *ret, struct fy_error *err)
 {
-	fy_autofree char *path = NULL;
+	fy_autofree char *path = job_dir_of(o, first_disk, err);
 
-	path = o->job_dir != NULL ? fy_format(err, "%s", o->job_dir)
-				  : fy_format(err, "%s.job", first_disk);
 	if (path == NULL)
 		return -1;
 	if (create && mkdir(path, 0700) == -1 && errno != EEXIST)
@@ -302,35 +317,87 @@ open_job_dir(const struct fy_server_options *o, const char *first_disk,
 		return fy_error_set(
 			err, errno == ENOENT ? FY_E_NOTFOUND : FY_E_IO, errno,
 			"cannot open the directory '%s'", path);
+	if (create && sync_parent(*ret, err) == -1)
+		return fy_error_prefix(err, "the directory of '%s'", path);
 	*ret_path = fy_steal_ptr(&path);
 	return 0;
 }
 
 /* --- the commands ------------------------------------------------------------ */
 
+/* An option that was given and means nothing with --undo; NULL: none. */
+static const char *
+option_without_undo(const struct fy_server_options *o)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} all[] = {
+		{ o->dry_run, "--dry-run" },
+		{ o->machine_json != NULL, "--machine-json" },
+		{ o->nics.n > 0, "--nic" },
+		{ o->luks_keys.n > 0, "--luks-key" },
+		{ o->virtio_win != NULL, "--virtio-win" },
+		{ o->custom.keep_hostname, "--keep-hostname" },
+		{ o->custom.set_hostname != NULL, "--set-hostname" },
+		{ o->custom.first_boot.n > 0, "--first-boot" },
+		{ o->custom.root_password_file != NULL,
+		  "--root-password-file" },
+		{ o->custom.ssh_keys.n > 0, "--ssh-key" },
+		{ o->custom.install_agent, "--install-agent" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i].given)
+			return all[i].name;
+	return NULL;
+}
+
+static int
+tell_undone(const struct fy_server_options *o, uint64_t bytes,
+	    struct fy_log *log, struct fy_error *err)
+{
+	fy_autojson json_t *j = NULL;
+
+	if (bytes > 0)
+		fy_log_info(log, "the injection was undone");
+	else
+		fy_log_info(log, "the injection had written nothing");
+	if (!o->json)
+		return 0;
+	j = json_pack("{s:s, s:I}", "result",
+		      bytes > 0 ? "undone" : "nothing to undo",
+		      "restored_bytes", (json_int_t)bytes);
+	return j == NULL ? fy_error_nomem(err) : print_json(j, err);
+}
+
 static int
 undo(const struct fy_server_options *o, const struct fy_strings *arguments,
      struct fy_log *log, struct fy_error *err)
 {
 	FY_AUTO(images) struct fy_images *images = NULL;
+	const char *other = option_without_undo(o);
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
+	uint64_t bytes;
 
-	if (o->dry_run)
+	if (other != NULL)
 		return fy_error_set(err, FY_E_USAGE, 0,
-				    "--undo and --dry-run exclude each other");
+				    "--undo and %s exclude each other", other);
 	if (open_job_dir(o, arguments->items[0], false, &path, &fd, err) ==
 		    -1 ||
 	    open_disks(o, arguments, true, &images, err) == -1)
 		return -1;
-	if (fy_undo_apply(images->volumes, images->n, fd, err) == -1)
+	if (fy_undo_apply(images->volumes, images->n, fd, log, &bytes, err) ==
+	    -1)
 		return fy_error_prefix(err, "'%s'", path);
 	/* Only when the images have it. */
-	if (unlinkat(fd, "undo.log", 0) == -1 || fy_dir_sync(fd, err) == -1)
+	if (unlinkat(fd, FY_UNDO_NAME, 0) == -1 || fy_dir_sync(fd, err) == -1)
 		return fy_error_set(err, FY_E_IO, errno,
-				    "cannot remove '%s/undo.log'", path);
-	fy_log_info(log, "the injection was undone");
-	return 0;
+				    "cannot remove '%s/" FY_UNDO_NAME "'",
+				    path);
+	return tell_undone(o, bytes, log, err);
 }
 
 static int
@@ -348,6 +415,7 @@ run_inject(const struct fy_server_options *o,
 	fy_autojson json_t *report = NULL;
 	fy_autofree char *path = NULL;
 	fy_autofd int fd = -1;
+	bool pending = false;
 	struct fy_inject_options io = { .log = log,
 					.dry_run = o->dry_run,
 					.n_nics = o->nics.n,
@@ -364,7 +432,9 @@ run_inject(const struct fy_server_options *o,
 		return -1;
 	/* That they can be had was to be seen before the work. */
 	fy_images_close(fy_steal_ptr(&images));
-	if (fd >= 0 && faccessat(fd, "undo.log", F_OK, 0) == 0)
+	if (fd >= 0 && fy_undo_is_pending(fd, &pending, err) == -1)
+		return fy_error_prefix(err, "'%s'", path);
+	if (pending)
 		return fy_error_set(err, FY_E_EXISTS, 0,
 				    "'%s/undo.log' is of an earlier injection: "
 				    "undo that with --undo, or give another "
@@ -382,6 +452,8 @@ run_inject(const struct fy_server_options *o,
 		return -1;
 	if (o->json)
 		return print_json(report, err);
+	if (o->quiet)
+		return 0;
 	if (fy_json_make_printable(report, err) == -1)
 		return -1;
 	print_report(report, o->dry_run);

@@ -73,8 +73,8 @@ static const struct fy_option inject_options[] = {
 	  .type = FY_OPT_STRING,
 	  .offset = O(job_dir),
 	  .value = "DIR",
-	  .help = "Where undo log, originals and report go "
-		  "(default: DISK.job)." },
+	  .help = "Where undo log, originals and report go (default: "
+		  "DISK.job; a block device has none)." },
 	{ .name = "machine-json",
 	  .type = FY_OPT_STRING,
 	  .offset = O(machine_json),

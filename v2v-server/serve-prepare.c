@@ -341,12 +341,14 @@ static int
 undo_injection(struct fy_session *s, struct fy_error *err)
 {
 	FY_AUTO(images) struct fy_images *images = NULL;
+	uint64_t bytes;
 	unsigned i;
 
 	fy_log_info(s->log,
 		    "an earlier injection was not committed; undoing it");
 	if (fy_session_open_images(s, true, &images, err) == -1 ||
-	    fy_undo_apply(images->volumes, images->n, s->dir->fd, err) == -1)
+	    fy_undo_apply(images->volumes, images->n, s->dir->fd, s->log,
+			  &bytes, err) == -1)
 		return fy_error_prefix(err, "cannot undo the injection");
 	fy_images_close(fy_steal_ptr(&images));
 	for (i = 0; i < s->n_disks; i++)

@@ -136,6 +136,16 @@ class Case:
     def log_is_there(self):
         return os.path.exists(os.path.join(self.job, "undo.log"))
 
+    def log_is_complete(self):
+        """It has its trailer, the last 32 bytes, so it may have been applied."""
+        try:
+            with open(os.path.join(self.job, "undo.log"), "rb") as f:
+                log = f.read()
+        except FileNotFoundError:
+            return False
+        return len(log) > 32 and log[-32:-28] == b"FYUT" and \
+            struct.unpack("<Q", log[-16:-8])[0] == len(log)
+
     def undo_cleanly(self):
         if self.log_is_there():
             if self.run("--undo")[0] != 0:
@@ -148,13 +158,20 @@ class Case:
             self.bad("the disk is not that of an undisturbed run")
 
     def again(self):
-        if self.log_is_there():
+        if self.log_is_there() and not self.log_is_complete():
+            if self.do != "kill":
+                self.bad("a log that is cut was left")
+            if self.content() != self.before:
+                self.bad("a log that is cut was applied")
+        elif self.log_is_there():
             now = self.content()
             if self.inject()[0] != 1 or "--undo" not in self.said:
                 self.bad("the same command does not say what to do")
             if self.content() != now:
                 self.bad("a refused command wrote")
-        self.undo_cleanly()
+            self.undo_cleanly()
+        elif self.content() != self.before:
+            self.bad("the disk is not as it was")
         if self.inject()[0] != 0:
             self.bad("the same command fails")
         self.must_be_complete()
