@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
@@ -90,6 +91,9 @@ static const struct service {
 	{ "hv-kvp-daemon", DISABLE, TOOLS },
 	{ "hv-vss-daemon", DISABLE, TOOLS },
 	{ "hv-fcopy-daemon", DISABLE, TOOLS },
+	{ "hv_kvp_daemon", DISABLE, TOOLS },
+	{ "hv_vss_daemon", DISABLE, TOOLS },
+	{ "hv_fcopy_daemon", DISABLE, TOOLS },
 	{ "xe-linux-distribution", DISABLE, TOOLS },
 	{ "xe-daemon", DISABLE, TOOLS },
 	{ "prltoolsd", DISABLE, TOOLS },
@@ -270,41 +274,72 @@ look_at_consoles(struct fy_system *s, struct fy_error *err)
 	return 0;
 }
 
+/* Whether a line of X's configuration is KEY "VALUE"; case doesn't matter. */
+static bool
+xorg_line(const char *line, const char *key, const char *value)
+{
+	size_t len = strlen(key), n = strlen(value);
+
+	line += strspn(line, " \t");
+	if (strncasecmp(line, key, len) != 0 || strspn(line + len, " \t") == 0)
+		return false;
+	line += len + strspn(line + len, " \t");
+	return *line == '"' && strncasecmp(line + 1, value, n) == 0 &&
+	       line[1 + n] == '"';
+}
+
+/* Whether a "Device" has the driver of a card that a virtual machine has not.
+ * Other sections' drivers are of keyboards and mice, or (OutputClass) taken
+ * only when their card is there. */
+static bool
+names_old_card(const char *text)
+{
+	static const char *const drivers[] = {
+		"apm",	     "ark",	  "ast",	   "ati",
+		"amdgpu",    "chips",	  "cirrus",	   "fglrx",
+		"geode",     "glint",	  "i128",	   "i740",
+		"i810",	     "intel",	  "mach64",	   "matrox",
+		"mga",	     "neomagic",  "nouveau",	   "nsc",
+		"nv",	     "nvidia",	  "openchrome",	   "r128",
+		"radeon",    "radeonhd",  "rendition",	   "s3",
+		"s3virge",   "savage",	  "siliconmotion", "sis",
+		"sisusb",    "tdfx",	  "trident",	   "tseng",
+		"unichrome", "vboxvideo", "via",	   "vmware",
+		"xgi",
+	};
+	bool device = false;
+	size_t k;
+
+	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text != 0) {
+		if (xorg_line(text, "Section", "Device"))
+			device = true;
+		else if (strncasecmp(text + strspn(text, " \t"), "EndSection",
+				     10) == 0)
+			device = false;
+		for (k = 0; device && k < sizeof(drivers) / sizeof(*drivers);
+		     k++)
+			if (xorg_line(text, "Driver", drivers[k]))
+				return true;
+	}
+	return false;
+}
+
 /* An X server that is told the old graphics card doesn't start. */
 static int
-look_at_xorg(struct fy_system *s, struct fy_error *err)
+look_at_xorg(void *ctx, const char *path, struct fy_error *err)
 {
-	static const char *const files[] = { "/etc/X11/xorg.conf",
-					     "/etc/X11/XF86Config" };
-	static const char *const drivers[] = {
-		"\"nvidia\"", "\"fglrx\"",  "\"mga\"",	  "\"ast\"",
-		"\"radeon\"", "\"amdgpu\"", "\"intel\"",  "\"nouveau\"",
-		"\"ati\"",    "\"matrox\"", "\"vmware\"",
-	};
-	size_t i, k;
+	struct fy_system *s = ctx;
+	fy_autofree char *text = fy_linux_text(s->guest, path);
+	fy_autofree char *to = fy_format(err, "%s.ironferry", path);
 
-	for (i = 0; i < 2; i++) {
-		fy_autofree char *text = fy_linux_text(s->guest, files[i]);
-		fy_autofree char *to = NULL;
-
-		for (k = 0;
-		     text != NULL && k < sizeof(drivers) / sizeof(*drivers);
-		     k++)
-			if (strstr(text, drivers[k]) != NULL)
-				break;
-		if (text == NULL || k == sizeof(drivers) / sizeof(*drivers))
-			continue;
-		to = fy_format(err, "%s.ironferry", files[i]);
-		if (to == NULL)
-			return -1;
-		if (!fy_guest_has(s->guest, to) &&
-		    fy_system_rename(s->disks, s->guest, files[i], to,
-				     "it names the old graphics card; without "
-				     "it the X server finds the new one",
-				     err) == -1)
-			return -1;
-	}
-	return 0;
+	if (to == NULL)
+		return -1;
+	if (text == NULL || !names_old_card(text) || fy_guest_has(s->guest, to))
+		return 0;
+	return fy_system_rename(s->disks, s->guest, path, to,
+				"it names the old graphics card; without it "
+				"the X server finds the new one",
+				err);
 }
 
 /* Aliases of old that bind names to drivers of the old hardware. */
@@ -329,6 +364,11 @@ look_at_modprobe(struct fy_system *s, struct fy_error *err)
 int
 fy_linux_services(struct fy_system *s, struct fy_error *err)
 {
+	static const struct fy_linux_place xorg[] = {
+		{ "/etc/X11", "xorg.conf" },
+		{ "/etc/X11", "XF86Config" },
+		{ "/etc/X11/xorg.conf.d", "*.conf" },
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(services) / sizeof(*services); i++) {
@@ -347,7 +387,11 @@ fy_linux_services(struct fy_system *s, struct fy_error *err)
 			return -1;
 		}
 	}
-	if (look_at_consoles(s, err) == -1 || look_at_xorg(s, err) == -1)
+	if (look_at_consoles(s, err) == -1)
 		return -1;
+	for (i = 0; i < sizeof(xorg) / sizeof(*xorg); i++)
+		if (fy_linux_each_file(s->guest, &xorg[i], look_at_xorg, s,
+				       err) == -1)
+			return -1;
 	return look_at_modprobe(s, err);
 }

@@ -248,10 +248,61 @@ test_first_boot_again(bool systemd)
 	stop(&g);
 }
 
+static void
+test_xorg(void)
+{
+	static const struct {
+		const char *text;
+		bool old;
+	} rows[] = {
+		{ "Section \"Device\"\n\tDriver\t\"nv\"\nEndSection\n", true },
+		{ " section \"device\"\n  driver \"I810\"\n", true },
+		{ "Section \"Device\"\n  Driver \"vesa\"\n", false },
+		{ "Section \"Device\"\n  #Driver \"nvidia\"\n", false },
+		{ "#Section \"Device\"\n#Driver \"radeonhd\"\n", false },
+		{ "Section \"OutputClass\"\n Driver \"nvidia\"\n", false },
+		{ "Section \"Device\"\nEndSection\nSection \"X\"\n"
+		  "Driver \"vboxvideo\"\n",
+		  false },
+		{ "Section \"Device\"\nIdentifier \"intel\"\n", false },
+	};
+	struct guest g;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *path = i % 2 == 0 ? "/etc/X11/xorg.conf.d/20-a.conf"
+					      : "/etc/X11/xorg.conf";
+		fy_autofree char *to = fy_format(&err, "%s.ironferry", path);
+
+		put(path, rows[i].text);
+		start(&g);
+		CHECK_OK(fy_linux_services(&g.system, &err), &err);
+		CHECK(fy_guest_has(g.system.guest, path) == !rows[i].old);
+		CHECK(fy_guest_has(g.system.guest, to) == rows[i].old);
+		stop(&g);
+	}
+}
+
+static void
+test_services(void)
+{
+	struct guest g;
+
+	put("/usr/lib/systemd/system/hv_kvp_daemon.service", "");
+	start(&g);
+	CHECK_OK(fy_linux_services(&g.system, &err), &err);
+	CHECK(fy_guest_has(g.system.guest,
+			   "/etc/systemd/system/hv_kvp_daemon.service.d/"
+			   "ironferry.conf"));
+	stop(&g);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
+	test_xorg();
+	test_services();
 	test_keys();
 	test_password();
 	test_first_boot();
