@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/subprocess.h"
 #include "drivers-inject/custom.h"
+#include "drivers-inject/esp.h"
 #include "drivers-inject/linux.h"
 
 static struct fy_error err;
@@ -297,10 +298,103 @@ test_services(void)
 	stop(&g);
 }
 
+/* What is below "EFI" of the guest is an EFI system partition's. */
+static void
+esp_fallback(struct guest *g)
+{
+	static struct fy_disk_volume volume = {
+		.path = (char *)(uintptr_t) "p1"
+	};
+	struct fy_esp on = { .s = &g->system,
+			     .volume = &volume,
+			     .guest = g->system.guest };
+
+	g->system.id = (char *)(uintptr_t) "centos";
+	CHECK_OK(fy_linux_esp_fallback(&on, &err), &err);
+}
+
+static size_t
+count(struct guest *g, const char *list)
+{
+	return json_array_size(json_object_get(g->disks.report, list));
+}
+
+static void
+test_esp_grub1(void)
+{
+	struct guest g;
+
+	put("/EFI/redhat/grub.efi", "loader");
+	put("/EFI/redhat/grub.conf", "default=0\n");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "loader");
+	check_text(&g, "/EFI/BOOT/BOOTX64.conf", "default=0\n");
+	CHECK(count(&g, "warnings") == 1 && count(&g, "skipped") == 0);
+	/* Again: the same; then one that is not as it was. */
+	esp_fallback(&g);
+	CHECK(count(&g, "skipped") == 0);
+	CHECK_OK(fy_guest_write(g.system.guest, "/EFI/redhat/grub.conf", 0,
+				"default=1\n", 10, &err),
+		 &err);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.conf", "default=0\n");
+	CHECK(count(&g, "skipped") == 1);
+	stop(&g);
+
+	/* Another's loader is there: its menu is not ours. */
+	put("/EFI/redhat/grub.efi", "loader");
+	put("/EFI/redhat/grub.conf", "default=0\n");
+	put("/EFI/BOOT/BOOTX64.EFI", "other");
+	start(&g);
+	esp_fallback(&g);
+	CHECK(!fy_guest_has(g.system.guest, "/EFI/BOOT/BOOTX64.conf"));
+	CHECK(count(&g, "skipped") == 1);
+	stop(&g);
+
+	/* GRUB 2 comes first, and grub.efi without its menu is none. */
+	put("/EFI/centos/grub.efi", "grub2 with another name");
+	put("/EFI/redhat/grubx64.efi", "grub2");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "grub2");
+	CHECK(count(&g, "warnings") == 0);
+	stop(&g);
+}
+
+#define STANZA "  label = x\n  append = \"root=/dev/sda2 image=y\"\n"
+
+static void
+test_esp_elilo(void)
+{
+	struct guest g;
+	fy_autofree char *same = fy_linux_edit_elilo("", "EFI/SuSE");
+
+	CHECK_STR(same, "");
+	put("/EFI/SuSE/elilo.efi", "loader");
+	put("/EFI/SuSE/elilo.conf",
+	    "timeout = 80\nimage = vmlinuz-3\n" STANZA
+	    "\tinitrd=\"initrd-3\"\nimage=/EFI/x/vmlinuz\n" STANZA
+	    "initrd = dev002:/initrd\nimage =\n#image = old\ninitrd=last");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "loader");
+	check_text(&g, "/EFI/BOOT/elilo.conf",
+		   "timeout = 80\nimage = /EFI/SuSE/vmlinuz-3\n" STANZA
+		   "\tinitrd=\"/EFI/SuSE/initrd-3\"\n"
+		   "image=/EFI/x/vmlinuz\n" STANZA
+		   "initrd = dev002:/initrd\nimage =\n#image = old\n"
+		   "initrd=/EFI/SuSE/last");
+	CHECK(count(&g, "warnings") == 1);
+	stop(&g);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
+	test_esp_grub1();
+	test_esp_elilo();
 	test_xorg();
 	test_services();
 	test_keys();
