@@ -217,10 +217,8 @@ copy_companions(struct esp *e, struct fy_error *err)
 
 /* --- loaders of old -------------------------------------------------------- */
 
-/* How much of a line is KEY=, with the spaces and the quote before what is
- * said; 0 when it is another line. */
-static size_t
-elilo_key(const char *line, const char *key)
+size_t
+fy_linux_elilo_key(const char *line, const char *key)
 {
 	const char *p = line + strspn(line, " \t");
 
@@ -247,7 +245,7 @@ fy_linux_edit_elilo(const char *text, const char *dir)
 		n = strcspn(text, "\n");
 		n += text[n] == '\n';
 		for (i = 0, at = 0; i < 4 && at == 0; i++)
-			at = elilo_key(text, keys[i]);
+			at = fy_linux_elilo_key(text, keys[i]);
 		/* From the volume's root, or another volume's ("dev:/x"). */
 		if (at == 0 || at >= n || strchr("/\\\r\n", text[at]) != NULL ||
 		    memchr(text + at, ':', n - at) != NULL) {

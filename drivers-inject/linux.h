@@ -106,6 +106,9 @@ int fy_linux_esp_fallback(struct fy_esp *on, struct fy_error *err);
 /* The text of elilo.conf for another directory than 'dir' ("EFI/SuSE"), where
  * its files are: malloc'd, NULL without memory. */
 char *fy_linux_edit_elilo(const char *text, const char *dir);
+/* How much of a line of it is KEY=, with the spaces and the quote before what
+ * is said; 0 when it is another line. */
+size_t fy_linux_elilo_key(const char *line, const char *key);
 
 /* --- services of the old hardware (linux-services.c) ----------------------- */
 
