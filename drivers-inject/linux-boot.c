@@ -6,8 +6,8 @@
  * A kernel's file tells its version by its name (vmlinuz-VERSION), by the
  * package that its modules name (Arch: vmlinuz-linux, modules with a file
  * "pkgbase" that says "linux"), or by its own header.  A loader entry
- * (loader/entries/NAME.conf) names the files wherever they are; an image in
- * EFI/Linux has all of it inside.
+ * (loader/entries/NAME.conf) or elilo.conf names the files wherever they are; an
+ * image in EFI/Linux has all of it inside.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -275,7 +275,7 @@ add_beside_modules(struct fy_system *s, const struct names *modules,
 	return 0;
 }
 
-/* --- loader entries and unified images ------------------------------------ */
+/* --- loader entries ------------------------------------------------------- */
 
 /* Where the boot loader's "/" is: the filesystem that holds the entry. */
 static char *
@@ -353,33 +353,23 @@ entry_parse(const char *text, struct entry *ret)
 	}
 }
 
+/* Files that a loader starts; 'says' is the version by its own words, for an image that
+ * says nothing.  Each but 'image' may be NULL. */
 static int
-add_entry(void *ctx, const char *path, struct fy_error *err)
+add_pair(struct fy_system *s, const char *image, const char *initrd,
+	 const char *says, struct fy_error *err)
 {
-	struct fy_system *s = ctx;
 	struct fy_linux *l = fy_linux_of(s);
-	fy_autofree char *text = fy_linux_text(s->guest, path);
-	fy_autofree char *image = NULL;
-	fy_autofree char *initrd = NULL;
 	fy_autofree char *version = NULL;
 	struct fy_linux_kernel *k;
-	struct entry e;
 	size_t i;
 
-	if (text == NULL || strlen(text) > MAX_ENTRY)
-		return 0;
-	entry_parse(text, &e);
-	if (e.image != NULL)
-		image = entry_path(s->guest, path, e.image, NULL);
-	if (e.initrd != NULL)
-		initrd = entry_path(s->guest, path, e.initrd, NULL);
-	if (image != NULL && fy_guest_has(s->guest, image)) {
+	if (fy_guest_has(s->guest, image)) {
 		version = fy_linux_image_version(s->guest, image);
-		if (version == NULL && e.version != NULL &&
-		    strchr(e.version, '/') == NULL && e.version[0] != '.')
-			version = strdup(e.version);
+		if (version == NULL && says != NULL &&
+		    strchr(says, '/') == NULL && says[0] != '.')
+			version = strdup(says);
 	}
-	entry_release(&e);
 	if (version == NULL || strstr(image, "/vmlinuz-0-rescue") != NULL)
 		return 0;
 	for (i = 0; i < l->n_kernels; i++)
@@ -397,6 +387,83 @@ add_entry(void *ctx, const char *path, struct fy_error *err)
 	k->two_ways = i == 1 && k->initramfs.n == 2;
 	return 0;
 }
+
+static int
+add_entry(void *ctx, const char *path, struct fy_error *err)
+{
+	struct fy_system *s = ctx;
+	fy_autofree char *text = fy_linux_text(s->guest, path);
+	fy_autofree char *image = NULL;
+	fy_autofree char *initrd = NULL;
+	struct entry e;
+	int r = 0;
+
+	if (text == NULL || strlen(text) > MAX_ENTRY)
+		return 0;
+	entry_parse(text, &e);
+	if (e.image != NULL)
+		image = entry_path(s->guest, path, e.image, NULL);
+	if (e.initrd != NULL)
+		initrd = entry_path(s->guest, path, e.initrd, NULL);
+	if (image != NULL)
+		r = add_pair(s, image, initrd, e.version, err);
+	entry_release(&e);
+	return r;
+}
+
+/* --- ELILO ---------------------------------------------------------------- */
+
+/* SUSE's copies kernel and initramfs to its folder on the ESP: those in /boot
+ * are not what boots.  A path that starts with "/" is from the volume's root.
+ */
+static char *
+elilo_path(struct fy_guest *g, const char *conf, const char *value)
+{
+	size_t len = strcspn(value, "\"\r\n");
+	fy_autofree char *name = NULL;
+	const char *slash = strrchr(conf, '/');
+
+	while (len > 0 && strchr(" \t", value[len - 1]) != NULL)
+		len--;
+	name = strndup(value, len);
+	if (len == 0 || name == NULL || slash == NULL)
+		return NULL;
+	if (name[0] == '/')
+		return entry_path(g, conf, name, NULL);
+	return fy_format(NULL, "%.*s%s", (int)(slash - conf + 1), conf, name);
+}
+
+static int
+add_elilo(void *ctx, const char *path, struct fy_error *err)
+{
+	struct fy_system *s = ctx;
+	fy_autofree char *text = fy_linux_text(s->guest, path);
+	fy_autofree char *image = NULL;
+	fy_autofree char *initrd = NULL;
+	const char *line = text;
+	size_t at;
+
+	if (text == NULL || strlen(text) > MAX_ENTRY)
+		return 0;
+	while (*line != '\0') {
+		if ((at = fy_linux_elilo_key(line, "image")) > 0) {
+			if (image != NULL &&
+			    add_pair(s, image, initrd, NULL, err) == -1)
+				return -1;
+			free(image);
+			free(fy_steal_ptr(&initrd));
+			image = elilo_path(s->guest, path, line + at);
+		} else if ((at = fy_linux_elilo_key(line, "initrd")) > 0) {
+			free(initrd);
+			initrd = elilo_path(s->guest, path, line + at);
+		}
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return image == NULL ? 0 : add_pair(s, image, initrd, NULL, err);
+}
+
+/* --- unified images ------------------------------------------------------- */
 
 static int
 add_unified(void *ctx, const char *path, struct fy_error *err)
@@ -441,6 +508,8 @@ fy_linux_find_kernels(struct fy_system *s, struct fy_error *err)
 		{ "boot/efi/EFI/Linux", "*.efi" },
 		{ "efi/EFI/Linux", "*.efi" },
 	};
+	static const struct fy_linux_place elilo = { "boot/efi/EFI/*",
+						     "elilo.conf" };
 	struct fy_linux *l = fy_linux_of(s);
 	struct names modules = { 0 }, boot = { 0 };
 	size_t i;
@@ -455,6 +524,8 @@ fy_linux_find_kernels(struct fy_system *s, struct fy_error *err)
 	for (i = 0; r == 0 && i < 3; i++)
 		r = fy_linux_each_file(s->guest, &entries[i], add_entry, s,
 				       err);
+	if (r == 0)
+		r = fy_linux_each_file(s->guest, &elilo, add_elilo, s, err);
 	for (i = 0; r == 0 && i < 3; i++)
 		r = fy_linux_each_file(s->guest, &images[i], add_unified, s,
 				       err);
@@ -499,6 +570,7 @@ fy_linux_find_loaders(struct fy_system *s, struct fy_error *err)
 		{ "efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot" },
 		{ "boot/EFI/systemd/systemd-bootx64.efi", "systemd-boot" },
 		{ "boot/refind_linux.conf", "refind" },
+		{ "boot/efi/EFI/SuSE/elilo.conf", "elilo" },
 		{ "etc/lilo.conf", "lilo" },
 	};
 	static const char *const vendors[] = {
@@ -516,10 +588,14 @@ fy_linux_find_loaders(struct fy_system *s, struct fy_error *err)
 	for (i = 0; i < sizeof(vendors) / sizeof(*vendors); i++) {
 		fy_autofree char *path =
 			fy_format(err, "boot/efi/EFI/%s/grub.cfg", vendors[i]);
+		fy_autofree char *old =
+			fy_format(err, "boot/efi/EFI/%s/grub.conf", vendors[i]);
 
-		if (path == NULL ||
+		if (path == NULL || old == NULL ||
 		    (fy_guest_has(g, path) &&
-		     fy_string_set_add(&s->bootloaders, "grub2", err) == -1))
+		     fy_string_set_add(&s->bootloaders, "grub2", err) == -1) ||
+		    (fy_guest_has(g, old) &&
+		     fy_string_set_add(&s->bootloaders, "grub1", err) == -1))
 			return -1;
 	}
 	if (fy_string_set_has(&s->bootloaders, "grub2") &&

@@ -13,17 +13,27 @@
  * BOOTX64.CSV of the vendor's folder, makes a boot variable of it and starts
  * it (or resets, with a TPM).  Without a usable CSV it would be a dead end, so
  * it is left out then.
+ *
+ * Loaders of old read a file from where they are: GRUB of RHEL 6 one with its
+ * own name, ".efi" made ".conf" (beside grub.efi it is grub.conf, so beside
+ * BOOTX64.EFI it is BOOTX64.conf), and ELILO of SLES 11 elilo.conf, whose names
+ * of files count from there.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
 #include "drivers-inject/esp.h"
-#include "drivers-inject/linux-edit.h"
+#include "drivers-inject/linux.h"
+
+#define MAX_CONFIG (1u * 1024 * 1024)
+
+enum kind { SHIM, ALONE, GRUB1, ELILO };
 
 struct esp {
-	struct fy_esp on;
+	struct fy_esp *on;
 	char *vendor;	    /* "EFI/debian" */
 	const char *suffix; /* "x64" */
 };
@@ -40,30 +50,60 @@ has(const struct esp *e, const char *dir, const char *name)
 {
 	fy_autofree char *p = path_of(e, dir, name, NULL);
 
-	return p != NULL && fy_guest_has(e->on.guest, p);
+	return p != NULL && fy_guest_has(e->on->guest, p);
+}
+
+static char *
+file_in(const struct esp *e, const char *dir, const char *name)
+{
+	fy_autofree char *p = fy_format(NULL, "/%s/%s", dir, name);
+
+	return p != NULL && fy_guest_has(e->on->guest, p) ? fy_steal_ptr(&p)
+							  : NULL;
+}
+
+/* One that reads a file beside itself, which has to be there. */
+static char *
+old_loader_in(const struct esp *e, const char *dir, enum kind *ret_kind)
+{
+	static const struct {
+		enum kind kind;
+		const char *loader, *config;
+	} old[] = { { GRUB1, "grub.efi", "grub.conf" },
+		    { ELILO, "elilo.efi", "elilo.conf" } };
+	size_t i;
+
+	/* Their names say no architecture; RHEL 6 had no other. */
+	for (i = 0; i < 2 && strcmp(e->suffix, "x64") == 0; i++) {
+		fy_autofree char *config = file_in(e, dir, old[i].config);
+		fy_autofree char *loader = file_in(e, dir, old[i].loader);
+
+		*ret_kind = old[i].kind;
+		if (config != NULL && loader != NULL)
+			return fy_steal_ptr(&loader);
+	}
+	return NULL;
 }
 
 /* What the firmware is to start of a folder: shim (SUSE's has no suffix), else
- * GRUB, else systemd-boot; malloc'd, NULL when there is none. */
+ * GRUB, else systemd-boot, else one of old; malloc'd, NULL when there is none. */
 static char *
-loader_in(const struct esp *e, const char *dir, bool *ret_shim)
+loader_in(const struct esp *e, const char *dir, enum kind *ret_kind)
 {
 	static const char *const names[] = { "shim", "grub", "systemd-boot" };
 	size_t i;
 
-	*ret_shim = false;
 	for (i = 0; i < 3; i++) {
 		fy_autofree char *plain = NULL;
 
-		*ret_shim = i == 0;
+		*ret_kind = i == 0 ? SHIM : ALONE;
 		if (has(e, dir, names[i]))
 			return path_of(e, dir, names[i], NULL);
-		plain = i > 0 ? NULL : fy_format(NULL, "/%s/shim.efi", dir);
-		if (plain != NULL && fy_guest_has(e->on.guest, plain))
+		plain = i > 0 ? NULL : file_in(e, dir, "shim.efi");
+		if (plain != NULL)
 			return fy_steal_ptr(&plain);
 	}
-	*ret_shim = false;
-	return NULL;
+	return old_loader_in(e, dir, ret_kind);
 }
 
 /* The vendor's folder: by the system's id, else the first with a loader. */
@@ -75,23 +115,23 @@ find_vendor(struct esp *e, struct fy_error *err)
 	size_t n = 0, i, k;
 	int r;
 
-	r = fy_guest_names(e->on.guest, "/EFI", &names, &n, err);
+	r = fy_guest_names(e->on->guest, "/EFI", &names, &n, err);
 	for (k = 0; r == 0 && k < 3 && e->vendor == NULL; k++) {
 		e->suffix = suffixes[k];
 		for (i = 0; r == 0 && i < n; i++) {
 			fy_autofree char *dir =
 				fy_format(err, "EFI/%s", names[i]);
 			fy_autofree char *loader = NULL;
-			bool shim;
+			enum kind kind;
 
 			if (dir != NULL)
-				loader = loader_in(e, dir, &shim);
+				loader = loader_in(e, dir, &kind);
 			if (dir == NULL) {
 				r = -1;
 			} else if (strcasecmp(names[i], "BOOT") != 0 &&
 				   loader != NULL &&
 				   (e->vendor == NULL ||
-				    strcasecmp(names[i], e->on.s->id) == 0)) {
+				    strcasecmp(names[i], e->on->s->id) == 0)) {
 				free(e->vendor);
 				e->vendor = fy_steal_ptr(&dir);
 			}
@@ -109,8 +149,8 @@ copy_named(struct esp *e, const char *name, struct fy_error *err)
 
 	if (from == NULL || to == NULL)
 		return -1;
-	return fy_guest_has(e->on.guest, from)
-		       ? fy_esp_copy(&e->on, from, to, err)
+	return fy_guest_has(e->on->guest, from)
+		       ? fy_esp_copy(e->on, from, to, err)
 		       : 0;
 }
 
@@ -123,8 +163,8 @@ copy_plain(struct esp *e, const char *name, struct fy_error *err)
 
 	if (from == NULL || to == NULL)
 		return -1;
-	return fy_guest_has(e->on.guest, from)
-		       ? fy_esp_copy(&e->on, from, to, err)
+	return fy_guest_has(e->on->guest, from)
+		       ? fy_esp_copy(e->on, from, to, err)
 		       : 0;
 }
 
@@ -140,7 +180,7 @@ csv_is_usable(const struct esp *e, struct fy_error *err)
 
 	path = fy_format(err, "/%s/BOOT%s.CSV", e->vendor, e->suffix);
 	if (path == NULL ||
-	    fy_guest_read(e->on.guest, path, 65536, &csv, &len, NULL) == -1)
+	    fy_guest_read(e->on->guest, path, 65536, &csv, &len, NULL) == -1)
 		return false;
 	i = len >= 2 && fy_get_le16(csv) == 0xfeff ? 2 : 0;
 	for (; i + 1 < len && k + 1 < sizeof(name); i += 2) {
@@ -151,7 +191,7 @@ csv_is_usable(const struct esp *e, struct fy_error *err)
 	}
 	name[k] = '\0';
 	loader = fy_format(err, "/%s/%s", e->vendor, name);
-	return k > 0 && loader != NULL && fy_guest_has(e->on.guest, loader);
+	return k > 0 && loader != NULL && fy_guest_has(e->on->guest, loader);
 }
 
 static int
@@ -166,8 +206,8 @@ copy_companions(struct esp *e, struct fy_error *err)
 		return -1;
 	if (csv_is_usable(e, err))
 		return copy_named(e, "fb", err);
-	if (fy_guest_has(e->on.guest, fallback))
-		return fy_disks_warn(e->on.s->disks, err,
+	if (fy_guest_has(e->on->guest, fallback))
+		return fy_disks_warn(e->on->s->disks, err,
 				     "the EFI system partition has '%s', but "
 				     "no BOOT%s.CSV in '%s': firmware may not "
 				     "get further than that",
@@ -175,11 +215,105 @@ copy_companions(struct esp *e, struct fy_error *err)
 	return 0;
 }
 
+/* --- loaders of old -------------------------------------------------------- */
+
+size_t
+fy_linux_elilo_key(const char *line, const char *key)
+{
+	const char *p = line + strspn(line, " \t");
+
+	if (strncasecmp(p, key, strlen(key)) != 0)
+		return 0;
+	p += strlen(key);
+	p += strspn(p, " \t");
+	if (*p != '=')
+		return 0;
+	p += 1 + strspn(p + 1, " \t\"");
+	return (size_t)(p - line);
+}
+
+char *
+fy_linux_edit_elilo(const char *text, const char *dir)
+{
+	static const char *const keys[] = { "image", "initrd", "vmm",
+					    "message" };
+	struct fy_text out = { 0 };
+	size_t n, i, at;
+
+	fy_text_add(&out, "");
+	for (; *text != '\0'; text += n) {
+		n = strcspn(text, "\n");
+		n += text[n] == '\n';
+		for (i = 0, at = 0; i < 4 && at == 0; i++)
+			at = fy_linux_elilo_key(text, keys[i]);
+		/* From the volume's root, or another volume's ("dev:/x"). */
+		if (at == 0 || at >= n || strchr("/\\\r\n", text[at]) != NULL ||
+		    memchr(text + at, ':', n - at) != NULL) {
+			fy_text_put(&out, text, n);
+			continue;
+		}
+		fy_text_put(&out, text, at);
+		fy_text_printf(&out, "/%s/", dir);
+		fy_text_put(&out, text + at, n - at);
+	}
+	if (out.failed)
+		fy_text_release(&out);
+	return out.data;
+}
+
+/* What that loader reads, to where it is copied to. */
+static int
+copy_config(struct esp *e, enum kind kind, struct fy_error *err)
+{
+	const char *to = kind == GRUB1 ? "/EFI/BOOT/BOOTX64.conf"
+				       : "/EFI/BOOT/elilo.conf";
+	fy_autofree char *from =
+		fy_format(err, "/%s/%s", e->vendor,
+			  kind == GRUB1 ? "grub.conf" : "elilo.conf");
+	fy_autofree char *text = NULL;
+	fy_autofree char *is = NULL;
+	struct fy_disks *d = e->on->s->disks;
+	size_t len;
+
+	if (from == NULL || fy_guest_read(e->on->guest, from, MAX_CONFIG, &text,
+					  &len, err) == -1)
+		return -1;
+	if (kind == ELILO) {
+		char *edited = fy_linux_edit_elilo(text, e->vendor);
+
+		free(text);
+		text = edited;
+		if (text == NULL)
+			return fy_error_nomem(err);
+	}
+	is = fy_linux_text(e->on->guest, to);
+	if (is == NULL &&
+	    fy_system_create(d, e->on->guest, to, text, strlen(text),
+			     "the loader beside it reads this", err) == -1)
+		return -1;
+	if (is != NULL && strcmp(is, text) != 0)
+		return fy_disks_skip(d, e->on->disk, e->on->volume->path, to,
+				     "it says something else than this "
+				     "system's own menu, but it is what "
+				     "firmware without boot variables gets",
+				     err);
+	return fy_disks_warn(d, err,
+			     "firmware without boot variables starts a copy of "
+			     "the boot loader and its menu, '%s': a kernel "
+			     "that is installed later is only in '%s', until "
+			     "the virtual machine gets a boot variable "
+			     "(efibootmgr)",
+			     to, from);
+}
+
+/* -------------------------------------------------------------------------- */
+
 static int
 make_fallback(struct esp *e, struct fy_error *err)
 {
-	bool shim = false, ours = false;
-	fy_autofree char *loader = loader_in(e, e->vendor, &shim);
+	enum kind kind = ALONE;
+	bool ours = false;
+	fy_autofree char *loader = loader_in(e, e->vendor, &kind);
 	fy_autofree char *boot =
 		fy_format(err, "/EFI/BOOT/BOOT%s.EFI", e->suffix);
 	char *p;
@@ -189,9 +323,12 @@ make_fallback(struct esp *e, struct fy_error *err)
 	for (p = strrchr(boot, '/'); *p != '\0'; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
-	if (fy_esp_fallback(&e->on, loader, boot, &ours, err) == -1)
+	if (fy_esp_fallback(e->on, loader, boot, &ours, err) == -1)
 		return -1;
-	return shim && ours ? copy_companions(e, err) : 0;
+	if (!ours || kind == ALONE)
+		return 0;
+	return kind == SHIM ? copy_companions(e, err)
+			    : copy_config(e, kind, err);
 }
 
 /* The ESP that the system mounts, else its disk's, else any. */
@@ -220,28 +357,29 @@ choose(struct fy_system *s, unsigned *ret_disk,
 	return *ret != NULL;
 }
 
-static int
-edit_esp(struct esp *e, struct fy_error *err)
+int
+fy_linux_esp_fallback(struct fy_esp *on, struct fy_error *err)
 {
-	if (find_vendor(e, err) == -1)
-		return -1;
-	if (e->vendor == NULL)
-		return fy_disks_warn(
-			e->on.s->disks, err,
-			"no boot loader that is known was found on "
-			"the EFI system partition (disk %u, %s); it was "
-			"left alone",
-			e->on.disk, e->on.volume->path);
-	if (make_fallback(e, err) == -1)
-		return -1;
-	return fy_esp_commit(&e->on, err);
+	struct esp e = { .on = on };
+	int r = find_vendor(&e, err);
+
+	if (r == 0 && e.vendor == NULL)
+		r = fy_disks_warn(
+			on->s->disks, err,
+			"no boot loader that is known was found on the EFI "
+			"system partition (disk %u, %s); it was left alone",
+			on->disk, on->volume->path);
+	else if (r == 0)
+		r = make_fallback(&e, err);
+	free(e.vendor);
+	return r;
 }
 
 int
 fy_linux_esp(struct fy_system *s, struct fy_error *err)
 {
 	const struct fy_disk_volume *v = NULL;
-	struct esp e = { 0 };
+	struct fy_esp on = { 0 };
 	unsigned disk;
 	int r;
 
@@ -249,10 +387,11 @@ fy_linux_esp(struct fy_system *s, struct fy_error *err)
 		return fy_disks_warn(s->disks, err,
 				     "the system boots by UEFI, but no EFI "
 				     "system partition is on the disks");
-	r = fy_esp_open(&e.on, s, disk, v, s->disks->writable, err);
+	r = fy_esp_open(&on, s, disk, v, s->disks->writable, err);
 	if (r == 0)
-		r = edit_esp(&e, err);
-	fy_esp_close(&e.on);
-	free(e.vendor);
+		r = fy_linux_esp_fallback(&on, err);
+	if (r == 0)
+		r = fy_esp_commit(&on, err);
+	fy_esp_close(&on);
 	return r == -1 ? fy_error_prefix(err, "the EFI system partition") : 0;
 }

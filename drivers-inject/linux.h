@@ -98,6 +98,18 @@ char *fy_linux_edit_hosts(const char *text, const char *old, const char *new);
  * or memory. */
 char *fy_linux_edit_shadow(const char *text, const char *hash);
 
+/* --- the EFI system partition (linux-esp.c) ------------------------------- */
+
+struct fy_esp;
+/* What firmware without boot variables starts, where it is missing. */
+int fy_linux_esp_fallback(struct fy_esp *on, struct fy_error *err);
+/* The text of elilo.conf for another directory than 'dir' ("EFI/SuSE"), where
+ * its files are: malloc'd, NULL without memory. */
+char *fy_linux_edit_elilo(const char *text, const char *dir);
+/* How much of a line of it is KEY=, with the spaces and the quote before what
+ * is said; 0 when it is another line. */
+size_t fy_linux_elilo_key(const char *line, const char *key);
+
 /* --- services of the old hardware (linux-services.c) ----------------------- */
 
 int fy_linux_services(struct fy_system *s, struct fy_error *err);

@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/subprocess.h"
 #include "drivers-inject/custom.h"
+#include "drivers-inject/esp.h"
 #include "drivers-inject/linux.h"
 
 static struct fy_error err;
@@ -26,7 +27,7 @@ struct guest {
 	struct fy_inject_options options;
 	struct fy_custom custom;
 	struct fy_system system;
-	struct fy_linux own;
+	struct fy_linux *own;
 };
 
 static void
@@ -86,8 +87,9 @@ start(struct guest *g)
 	g->disks.writable = true;
 	g->disks.report =
 		json_pack("{s:[],s:[],s:[]}", "changes", "warnings", "skipped");
-	g->own.systemd = true;
-	g->system.own = &g->own;
+	g->own = calloc(1, sizeof(*g->own));
+	g->own->systemd = true;
+	g->system.own = g->own;
 	g->system.disks = &g->disks;
 	g->system.guest = fy_guest_new(&err);
 	CHECK_OK(fy_guest_mount(g->system.guest, "/", &fy_guest_ext, g->disk,
@@ -105,6 +107,8 @@ stop(struct guest *g)
 	fy_guest_free(g->system.guest);
 	fy_volume_close(g->disk);
 	json_decref(g->disks.report);
+	fy_linux_release(&g->system);
+	fy_string_set_release(&g->system.kernels);
 	fy_dir_remove_all_at(AT_FDCWD, tree, NULL);
 }
 
@@ -235,7 +239,7 @@ test_first_boot_again(bool systemd)
 	put_link(links[!systemd],
 		 systemd ? UNIT : "../init.d/ironferry-firstboot");
 	start(&g);
-	g.own.systemd = systemd;
+	g.own->systemd = systemd;
 	g.custom.first_boot = scripts + 1;
 	g.custom.n_first_boot = 2;
 	CHECK_OK(fy_linux_customise(&g.system, &err), &err);
@@ -297,10 +301,152 @@ test_services(void)
 	stop(&g);
 }
 
+/* What is below "EFI" of the guest is an EFI system partition's. */
+static void
+esp_fallback(struct guest *g)
+{
+	static struct fy_disk_volume volume = {
+		.path = (char *)(uintptr_t) "p1"
+	};
+	struct fy_esp on = { .s = &g->system,
+			     .volume = &volume,
+			     .guest = g->system.guest };
+
+	g->system.id = (char *)(uintptr_t) "centos";
+	CHECK_OK(fy_linux_esp_fallback(&on, &err), &err);
+}
+
+static size_t
+count(struct guest *g, const char *list)
+{
+	return json_array_size(json_object_get(g->disks.report, list));
+}
+
+static void
+test_esp_grub1(void)
+{
+	struct guest g;
+
+	put("/EFI/redhat/grub.efi", "loader");
+	put("/EFI/redhat/grub.conf", "default=0\n");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "loader");
+	check_text(&g, "/EFI/BOOT/BOOTX64.conf", "default=0\n");
+	CHECK(count(&g, "warnings") == 1 && count(&g, "skipped") == 0);
+	/* Again: the same; then one that is not as it was. */
+	esp_fallback(&g);
+	CHECK(count(&g, "skipped") == 0);
+	CHECK_OK(fy_guest_write(g.system.guest, "/EFI/redhat/grub.conf", 0,
+				"default=1\n", 10, &err),
+		 &err);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.conf", "default=0\n");
+	CHECK(count(&g, "skipped") == 1);
+	stop(&g);
+
+	/* Another's loader is there: its menu is not ours. */
+	put("/EFI/redhat/grub.efi", "loader");
+	put("/EFI/redhat/grub.conf", "default=0\n");
+	put("/EFI/BOOT/BOOTX64.EFI", "other");
+	start(&g);
+	esp_fallback(&g);
+	CHECK(!fy_guest_has(g.system.guest, "/EFI/BOOT/BOOTX64.conf"));
+	CHECK(count(&g, "skipped") == 1);
+	stop(&g);
+
+	/* GRUB 2 comes first, and grub.efi without its menu is none. */
+	put("/EFI/centos/grub.efi", "grub2 with another name");
+	put("/EFI/redhat/grubx64.efi", "grub2");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "grub2");
+	CHECK(count(&g, "warnings") == 0);
+	stop(&g);
+}
+
+#define STANZA "  label = x\n  append = \"root=/dev/sda2 image=y\"\n"
+
+static void
+test_esp_elilo(void)
+{
+	struct guest g;
+	fy_autofree char *same = fy_linux_edit_elilo("", "EFI/SuSE");
+
+	CHECK_STR(same, "");
+	put("/EFI/SuSE/elilo.efi", "loader");
+	put("/EFI/SuSE/elilo.conf",
+	    "timeout = 80\nimage = vmlinuz-3\n" STANZA
+	    "\tinitrd=\"initrd-3\"\nimage=/EFI/x/vmlinuz\n" STANZA
+	    "initrd = dev002:/initrd\nimage =\n#image = old\ninitrd=last");
+	start(&g);
+	esp_fallback(&g);
+	check_text(&g, "/EFI/BOOT/BOOTX64.EFI", "loader");
+	check_text(&g, "/EFI/BOOT/elilo.conf",
+		   "timeout = 80\nimage = /EFI/SuSE/vmlinuz-3\n" STANZA
+		   "\tinitrd=\"/EFI/SuSE/initrd-3\"\n"
+		   "image=/EFI/x/vmlinuz\n" STANZA
+		   "initrd = dev002:/initrd\nimage =\n#image = old\n"
+		   "initrd=/EFI/SuSE/last");
+	CHECK(count(&g, "warnings") == 1);
+	stop(&g);
+}
+
+/* A kernel that says its version, as fy_linux_image_version reads it. */
+static void
+put_kernel(const char *path, const char *version)
+{
+	fy_autofree char *p = fy_format(&err, "%s/t%s", dir, path);
+	char h[0x400] = { 0 };
+
+	memcpy(h + 0x202, "HdrS", 4);
+	h[0x20f] = 1; /* at 0x200 + 0x100 */
+	snprintf(h + 0x300, sizeof(h) - 0x300, "%s (me@here)", version);
+	put(path, "");
+	CHECK_OK(fy_file_replace_at(AT_FDCWD, p, h, sizeof(h), 0644, &err),
+		 &err);
+}
+
+static void
+test_elilo_kernels(void)
+{
+	const struct fy_linux_kernel *k;
+	struct guest g;
+
+	put_kernel("/boot/vmlinuz-3.0-1-default", "3.0-1-default");
+	put("/boot/initrd-3.0-1-default", "x");
+	put("/lib/modules/3.0-1-default/modules.dep", "");
+	put_kernel("/boot/efi/EFI/SuSE/vmlinuz-3.0-1-default", "3.0-1-default");
+	put("/boot/efi/EFI/SuSE/initrd-3.0-1-default", "x");
+	put_kernel("/boot/efi/k/vmlinuz", "2.6-0-old");
+	put("/boot/efi/EFI/SuSE/initrd-old", "x");
+	put("/boot/efi/EFI/SuSE/elilo.conf",
+	    "image = vmlinuz-3.0-1-default\n" STANZA
+	    "initrd = initrd-3.0-1-default\n"
+	    "image=\"/boot/efi/k/vmlinuz\"\n" STANZA
+	    "\tinitrd=\"initrd-old\"\nimage = gone\ninitrd = initrd-old");
+	start(&g);
+	CHECK_OK(fy_linux_find_kernels(&g.system, &err), &err);
+	CHECK(g.own->n_kernels == 2);
+	k = &g.own->kernels[0];
+	CHECK_STR(k->version, "3.0-1-default");
+	CHECK(k->initramfs.n == 2 && k->two_ways);
+	CHECK_STR(k->initramfs.items[1],
+		  "/boot/efi/EFI/SuSE/initrd-3.0-1-default");
+	k = &g.own->kernels[1];
+	CHECK_STR(k->version, "2.6-0-old");
+	CHECK(k->initramfs.n == 1 && !k->two_ways);
+	CHECK_STR(k->initramfs.items[0], "/boot/efi/EFI/SuSE/initrd-old");
+	stop(&g);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_dir_temporary("test-linux-system", &dir, &err), &err);
+	test_esp_grub1();
+	test_esp_elilo();
+	test_elilo_kernels();
 	test_xorg();
 	test_services();
 	test_keys();

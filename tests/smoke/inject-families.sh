@@ -405,6 +405,28 @@ debugfs -R 'ls -p /etc/rc.d/rc3.d' "$D?offset=$(part_offset "$D" 4)" \
 	fail "$NAME: the runlevel: $(cat "$T/links")"
 undone
 
+NAME=rhel6-uefi
+ESP=1
+rm -rf "$T/esp-root"
+mkdir -p "$T/esp-root/EFI/redhat" "$G/boot/efi"
+echo grub1 >"$T/esp-root/EFI/redhat/grub.efi"
+sed 's/console=hvc0 //' "$G/boot/grub/grub.conf" \
+	>"$T/esp-root/EFI/redhat/grub.conf"
+rm -rf "$G/boot/grub"
+ln -sf ../boot/efi/EFI/redhat/grub.conf "$G/etc/grub.conf"
+echo "UUID=$ESP_UUID /boot/efi vfat umask=0077 0 0" >>"$G/etc/fstab"
+guest_disk "$D"
+inject_disk
+says '.systems[0] | .firmware == "uefi" and .bootloaders == ["grub1"]'
+[ "$(mtype -i "$D@@1M" ::/EFI/BOOT/BOOTX64.EFI)" = grub1 ] ||
+	fail "$NAME: no fallback loader"
+mtype -i "$D@@1M" ::/EFI/BOOT/BOOTX64.conf |
+	grep -qF "ro root=$ROOTFS rd_NO_LUKS quiet" || fail "$NAME: its menu"
+warned "'/EFI/BOOT/BOOTX64.conf'"
+loads 4 "/boot/initramfs-$KVER.img"
+undone
+ESP=
+
 NAME=suse
 BOOT=ext4
 guest_new
