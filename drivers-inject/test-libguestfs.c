@@ -282,6 +282,25 @@ test_bad_check(void)
 	CHECK(fy_is_zero(is, 8));
 }
 
+/* No list of subvolumes: the top level, which has no root, is all there is of the
+ * Btrfs. */
+static void
+test_strange(void)
+{
+	struct fy_error why = { 0 };
+	json_t *r;
+
+	make_trees();
+	no_subvolumes = true;
+	r = inject(true, "right", &why);
+	CHECK_OK(r == NULL ? -1 : 0, &why);
+	CHECK(json_array_size(json_object_get(r, "systems")) == 2);
+	CHECK(has_text(r, "changes", "p1", "path", "/etc/fstab"));
+	CHECK(n_mounted == 0);
+	json_decref(r);
+	no_subvolumes = false;
+}
+
 static char big[5 * MIB];
 
 /* The driver's verbs, on the XFS. */
@@ -373,6 +392,7 @@ main(void)
 	make_trees();
 	test_wrong_key();
 	test_bad_check();
+	test_strange();
 	test_verbs();
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
 	free(dir);

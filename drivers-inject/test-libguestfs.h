@@ -33,7 +33,7 @@ static char said[4096]; /* calls of interest, in order */
 static char label[64];	/* security.selinux of all directories */
 static char labelled[512];
 static int failed; /* errno of the last call */
-static bool missing, no_launch, xfs_is_bad;
+static bool missing, no_launch, xfs_is_bad, no_subvolumes;
 
 static void
 say(const char *what)
@@ -492,6 +492,11 @@ f_subvolumes(guestfs_h *g, const char *path)
 
 	(void)g;
 	(void)path;
+	if (no_subvolumes) {
+		free(l);
+		failed = EIO;
+		return NULL;
+	}
 	l->len = 4;
 	l->val = calloc(4, sizeof(*l->val));
 	for (i = 0; i < 4; i++)
