@@ -282,15 +282,18 @@ test_bad_check(void)
 	CHECK(fy_is_zero(is, 8));
 }
 
-/* No list of subvolumes: the top level, which has no root, is all there is of the
- * Btrfs. */
+/* A FIFO where a program is looked for; and no list of subvolumes, so that the
+ * top level, which has no root, is all there is of the Btrfs. */
 static void
 test_strange(void)
 {
+	fy_autofree char *fifo = fy_format(&err, "%s/dev_sda1/bin/sh", dir);
 	struct fy_error why = { 0 };
 	json_t *r;
 
 	make_trees();
+	put("dev_sda1/bin/sh", "");
+	CHECK(unlink(fifo) == 0 && mkfifo(fifo, 0755) == 0);
 	no_subvolumes = true;
 	r = inject(true, "right", &why);
 	CHECK_OK(r == NULL ? -1 : 0, &why);
@@ -362,6 +365,15 @@ test_verbs(void)
 	fy_error_clear(&e);
 	CHECK(fy_guest_stat(g, "/nothing", &st, &e) == -1 &&
 	      e.code == FY_E_NOTFOUND);
+	fy_error_clear(&e);
+	CHECK(fy_guest_pread(g, "/bin/sh", big, 1, 0, &e) == -1 &&
+	      e.code == FY_E_FORMAT);
+	fy_error_clear(&e);
+	CHECK(fy_guest_read(g, "/bin/sh", MIB, &is, &len, &e) == -1 &&
+	      e.code == FY_E_FORMAT);
+	fy_error_clear(&e);
+	CHECK(fy_guest_write(g, "/bin/sh", 0, "x", 1, &e) == -1 &&
+	      e.code == FY_E_UNSUPPORTED);
 	fy_guest_free(g);
 	CHECK(n_mounted == 0);
 	CHECK_OK(fy_appliance_stop(a, &err), &err);
