@@ -30,7 +30,7 @@ mv "$T/image" "$T/d/image"
 
 say "the attempts are real ones"
 with_probe always "$V2V" inspect "$T/before" >/dev/null
-for name in read write image create connect program parent; do
+for name in read write image create connect program parent limit; do
 	grep -q "^probe: $name 0\$" "$T/err" || fail "$name: $(cat "$T/err")"
 done
 [ -e "$T/d/ran" ] || fail "the program did not run"
