@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -320,6 +321,42 @@ refuse_some(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* What is refused unless it is about the caller itself: limits (one of processor
+ * time ends a process), priorities and processors of others of the same user. */
+static int
+refuse_for_others(scmp_filter_ctx ctx)
+{
+	/* 0 is the caller.  Its own number, which is another one in each helper
+	 * program, is not let through: C libraries say 0. */
+	static const struct {
+		const char *name;
+		unsigned argument;
+		uint64_t own;
+	} calls[] = {
+		{ "prlimit64", 0, 0 },
+		{ "sched_setaffinity", 0, 0 },
+		{ "sched_setattr", 0, 0 },
+		{ "sched_setparam", 0, 0 },
+		{ "sched_setscheduler", 0, 0 },
+		{ "setpriority", 0, PRIO_PROCESS },
+		{ "setpriority", 1, 0 },
+		{ "ioprio_set", 0, 1 }, /* IOPRIO_WHO_PROCESS */
+		{ "ioprio_set", 1, 0 },
+	};
+	size_t i;
+	int r = 0, number;
+
+	for (i = 0; r == 0 && i < sizeof(calls) / sizeof(*calls); i++) {
+		number = seccomp_syscall_resolve_name(calls[i].name);
+		if (number > 0)
+			r = seccomp_rule_add(
+				ctx, SCMP_ACT_ERRNO(EPERM), number, 1,
+				SCMP_CMP(calls[i].argument, SCMP_CMP_NE,
+					 calls[i].own, 0));
+	}
+	return r;
+}
+
 static bool
 has_seccomp(void)
 {
@@ -346,6 +383,8 @@ filter_calls(struct fy_error *err)
 		r = refuse_all(ctx);
 	if (r == 0)
 		r = refuse_some(ctx);
+	if (r == 0)
+		r = refuse_for_others(ctx);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -90,8 +91,35 @@ struct attempts {
 	int shadow, out_read, out_write, out_make, out_list, out_run, out_chmod;
 	int out_truncate, connect, connect_open, unix_socket, trace, mount;
 	int namespace, signal, in_write, in_make, in_run, true_runs, own_child;
-	int null;
+	int null, limit, nice, nice_user, cpus, policy, io;
+	int own_limit, own_nice, own_cpus;
 };
+
+/* Another process as it is, and our own: by the calls themselves, since the C
+ * library says 0 for the caller. */
+static void
+attempt_limits(struct attempts *a)
+{
+	struct rlimit rl = { RLIM_INFINITY, RLIM_INFINITY };
+	struct sched_param none = { 0 };
+	unsigned long cpus[16] = { 0 };
+	long n = syscall(SYS_sched_getaffinity, 0, sizeof(cpus), cpus);
+
+	setpgid(0, 0); /* a group of its own, to be slowed down */
+	a->own_cpus =
+		n <= 0 ? -1
+		       : errno_of(syscall(SYS_sched_setaffinity, 0, n, cpus));
+	a->cpus = errno_of(syscall(SYS_sched_setaffinity, other, n, cpus));
+	a->own_limit = errno_of(getrlimit(RLIMIT_CORE, &rl));
+	a->own_limit |= errno_of(setrlimit(RLIMIT_CORE, &rl));
+	a->limit =
+		errno_of(syscall(SYS_prlimit64, other, RLIMIT_CORE, &rl, NULL));
+	a->own_nice = errno_of(setpriority(PRIO_PROCESS, 0, 19));
+	a->nice = errno_of(setpriority(PRIO_PROCESS, (id_t)other, 19));
+	a->nice_user = errno_of(setpriority(PRIO_PGRP, 0, 19));
+	a->policy = errno_of(sched_setscheduler(other, SCHED_BATCH, &none));
+	a->io = errno_of(syscall(SYS_ioprio_set, 1, other, 3 << 13));
+}
 
 static void
 attempt(struct attempts *a, int fd)
@@ -127,6 +155,7 @@ attempt(struct attempts *a, int fd)
 	a->in_run = runs(in_prog);
 	a->true_runs = runs("/usr/bin/true");
 	a->null = opens("/dev", "null", O_RDWR);
+	attempt_limits(a);
 	a->namespace = errno_of(unshare(CLONE_NEWUSER));
 }
 
@@ -176,6 +205,8 @@ test_attempts(void)
 	CHECK(a.unix_socket == 0 && a.signal == 0 && a.in_run == 42);
 	CHECK(a.shadow == (geteuid() == 0 ? 0 : EACCES));
 	CHECK(a.mount == (geteuid() == 0 ? EINVAL : EPERM));
+	CHECK(a.limit == 0 && a.cpus == 0 && a.policy == 0 && a.io == 0);
+	CHECK(a.nice == 0 && a.nice_user == 0);
 
 	a = try(true);
 	CHECK(a.shadow == EACCES && a.out_read == EACCES);
@@ -188,6 +219,9 @@ test_attempts(void)
 	CHECK(a.in_run == EACCES); /* what it wrote itself */
 	CHECK(a.in_write == 0 && a.in_make == 0 && a.null == 0);
 	CHECK(a.true_runs == 0 && a.own_child == 0);
+	CHECK(a.limit == EPERM && a.cpus == EPERM && a.policy == EPERM);
+	CHECK(a.io == EPERM && a.nice == EPERM && a.nice_user == EPERM);
+	CHECK(a.own_limit == 0 && a.own_nice == 0 && a.own_cpus == 0);
 	/* Landlock's version 6. */
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 6)
 		CHECK(a.signal == EPERM);

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "common/subprocess.h"
 #include "common/test.h"
 
 static struct fy_error err;
@@ -21,6 +23,8 @@ static struct fy_stop stop;
 static char said[10000];
 static unsigned n_said;
 static char *dir;
+static unsigned patience_s;	     /* 0: as usual */
+static int pid_pipe[2] = { -1, -1 }; /* to tell a number to the test */
 
 static void
 note(void *ctx, enum fy_log_level level, const char *line)
@@ -39,12 +43,14 @@ static int
 run(job work, json_t **ret, struct fy_error *e)
 {
 	struct fy_log *log = fy_log_new(FY_LOG_DEBUG, note, NULL, &err);
-	fy_autofd int kept = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fy_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int kept[] = { null, pid_pipe[1] };
 	struct fy_worker_options o = { .what = "the test",
+				       .patience_s = patience_s,
 				       .work = work,
-				       .ctx = &kept,
-				       .keep = &kept,
-				       .n_keep = 1,
+				       .ctx = (void *)(uintptr_t)kept,
+				       .keep = kept,
+				       .n_keep = 2,
 				       .log = log,
 				       .stop = &stop };
 	int r;
@@ -119,6 +125,33 @@ waits(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *e)
 	return fy_stop_check(fy_worker_stop(w), e);
 }
 
+/* A program that would go on for long, which ends with the stop. */
+static int
+runs_program(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *e)
+{
+	static const char *const argv[] = { "sleep", "1000", NULL };
+	struct fy_subprocess_options o = { .stop = fy_worker_own_stop() };
+
+	(void)ctx;
+	(void)ret;
+	return fy_worker_confined(w, e) == -1
+		       ? -1
+		       : fy_subprocess_run(argv, &o, NULL, e);
+}
+
+/* Longer than it may take once it is confined, which it isn't yet. */
+static int
+starts_slowly(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *e)
+{
+	(void)ctx;
+	(void)ret;
+	sleep(3);
+	if (fy_worker_confined(w, e) == -1)
+		return -1;
+	usleep(100000);
+	return fy_error_set(e, FY_E_CANCELLED, 0, "by itself");
+}
+
 static void *
 raise_soon(void *arg)
 {
@@ -128,11 +161,30 @@ raise_soon(void *arg)
 	return NULL;
 }
 
+/* Cancelled while it runs; '*ret_ms': so long after the start it was over. */
+static void
+stopped(job work, unsigned *ret_ms)
+{
+	struct timespec from, to;
+	json_t *j = NULL;
+	pthread_t thread;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	CHECK(pthread_create(&thread, NULL, raise_soon, NULL) == 0);
+	CHECK(run(work, &j, &err) == -1 && err.code == FY_E_CANCELLED);
+	pthread_join(thread, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	if (ret_ms != NULL)
+		*ret_ms = (unsigned)((to.tv_sec - from.tv_sec) * 1000 +
+				     (to.tv_nsec - from.tv_nsec) / 1000000);
+	fy_stop_release(&stop);
+	CHECK_OK(fy_stop_init(&stop, &err), &err);
+}
+
 static void
 test_good(void)
 {
 	json_t *j = NULL;
-	pthread_t thread;
 
 	secret_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	CHECK_OK(run(works, &j, &err), &err);
@@ -156,11 +208,15 @@ test_good(void)
 	CHECK(access(dir, F_OK) == -1);
 	free(dir);
 
-	CHECK(pthread_create(&thread, NULL, raise_soon, NULL) == 0);
-	CHECK(run(waits, &j, &err) == -1 && err.code == FY_E_CANCELLED);
-	pthread_join(thread, NULL);
-	fy_stop_release(&stop);
-	CHECK_OK(fy_stop_init(&stop, &err), &err);
+	stopped(waits, NULL);
+	CHECK_STR(err.msg, "cancelled");
+	CHECK(fy_worker_own_stop() == NULL);
+	stopped(runs_program, NULL);
+	CHECK(strstr(err.msg, "sleep") != NULL);
+	patience_s = 1;
+	stopped(starts_slowly, NULL);
+	patience_s = 0;
+	CHECK_STR(err.msg, "by itself");
 }
 
 /* --- those that don't --------------------------------------------------------- */
@@ -270,12 +326,81 @@ test_bad(void)
 	CHECK(access("/etc/passwd", F_OK) == 0);
 }
 
+/* --- those that hang ------------------------------------------------------------ */
+
+static int
+hangs(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *e)
+{
+	static const char *const argv[] = { "sh", "-c",
+					    "echo $$; exec sleep 1000", NULL };
+	struct fy_subprocess child = { 0 };
+
+	(void)ctx;
+	*ret = json_array();
+	if (fy_worker_confined(w, e) == -1)
+		return -1;
+	switch (variant) {
+	case 0: /* in a loop */
+		for (;;)
+			;
+	case 1: /* waits for a program */
+		if (fy_subprocess_start(argv, -1, pid_pipe[1], -1, &child, e) ==
+		    -1)
+			return -1;
+		return fy_subprocess_wait(&child, e);
+	case 2: /* lies about having been told */
+		atomic_store(&((struct fy_stop *)(uintptr_t)fy_worker_stop(w))
+				      ->raised,
+			     true);
+		for (;;)
+			pause();
+	case 3: /* goes on talking */
+		for (;; usleep(50000))
+			fy_log_debug(fy_worker_log(w), "x");
+	default: /* says no more */
+		close(own_socket());
+		for (;;)
+			pause();
+	}
+}
+
+static void
+test_hung(void)
+{
+	struct fy_error e = { 0 };
+	json_t *j = NULL;
+	char number[32] = "";
+	unsigned ms = 0, i;
+
+	CHECK(pipe(pid_pipe) == 0);
+	patience_s = 1;
+	for (variant = 0; variant <= 4; variant++) {
+		fy_error_clear(&err);
+		stopped(hangs, &ms);
+		CHECK(ms >= 1000 && ms < 20000);
+		CHECK(strstr(err.msg, "the test: cancelled; ") == err.msg &&
+		      strstr(err.msg, "within 1 seconds and was killed"));
+	}
+	/* What it ran is gone, too. */
+	CHECK(read(pid_pipe[0], number, sizeof(number) - 1) > 1);
+	for (i = 0; i < 100 && kill((pid_t)strtol(number, NULL, 10), 0) == 0;
+	     i++)
+		usleep(100000);
+	CHECK(i < 100);
+	/* Without a stop only this one is known to be of no use any more. */
+	CHECK(run(hangs, &j, &e) == -1 && e.code == FY_E_CHILD);
+	CHECK(strstr(e.msg, "it does not end") != NULL);
+	close(pid_pipe[0]);
+	close(pid_pipe[1]);
+}
+
 int
 main(void)
 {
 	CHECK_OK(fy_stop_init(&stop, &err), &err);
 	test_good();
 	test_bad();
+	test_hung();
 	fy_stop_release(&stop);
 	return test_result();
 }

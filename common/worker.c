@@ -7,6 +7,9 @@
  * without a second format for it.  In a parent with other threads it relies on
  * the C library, whose own locks are whole after a fork; the worker has a log
  * and a token of its own.
+ *
+ * One that does not end when it is told to is killed.  What it runs dies with it
+ * (common/subprocess.h), and QEMU by libguestfs's own process for that.
  */
 #include "common/worker.h"
 
@@ -25,11 +28,17 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/worker-frames.h"
+
+#define PATIENCE_S 15
+/* So much more of it before it is confined: nothing foreign was read by then,
+ * and a kill while libguestfs's appliance starts leaves a mount behind. */
+#define STARTING 8
 
 struct fy_worker {
 	int socket;
@@ -61,6 +70,15 @@ const struct fy_stop *
 fy_worker_stop(const struct fy_worker *w)
 {
 	return w->stop;
+}
+
+/* Of this process, as its confinement is. */
+static const struct fy_stop *own_stop;
+
+const struct fy_stop *
+fy_worker_own_stop(void)
+{
+	return own_stop;
 }
 
 int
@@ -168,6 +186,7 @@ child_main(struct fy_worker *w, const struct fy_worker_options *o, pid_t parent)
 	json_t *result = NULL;
 	int r = -1;
 
+	own_stop = w->stop;
 	if (leave_parent(w, o, parent, &err) == 0) {
 		w->log = fy_log_new(FY_LOG_DEBUG, log_sink, w, &err);
 		if (w->log != NULL)
@@ -186,23 +205,71 @@ struct run {
 	const struct fy_worker_options *o;
 	struct fy_stop *stop; /* the worker's */
 	int socket;
-	int process; /* becomes readable when it ends */
+	int process;	     /* becomes readable when it ends */
+	bool told_to_end;    /* (what the page says, the worker can write) */
+	uint64_t limit_ms;   /* when it is killed; 0: it may go on */
+	bool limit_confined; /* it was confined when that was set */
 	struct fy_frames told;
 };
 
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static unsigned
+patience(const struct run *r)
+{
+	return r->o->patience_s != 0 ? r->o->patience_s : PATIENCE_S;
+}
+
+static void
+set_limit(struct run *r)
+{
+	r->limit_confined = r->told.confined;
+	r->limit_ms = now_ms() + UINT64_C(1000) * patience(r) *
+					 (r->limit_confined ? 1 : STARTING);
+}
+
+/* Pass the stop on, and see whether the time is over that it has from then on. */
+static int
+check_stop(struct run *r, struct fy_error *err)
+{
+	if (fy_stop_is_raised(r->o->stop) && !r->told_to_end) {
+		atomic_store(&r->stop->raised, true);
+		r->told_to_end = true;
+		set_limit(r);
+	}
+	if (r->limit_ms != 0 && r->told.confined && !r->limit_confined)
+		set_limit(r);
+	if (r->limit_ms == 0 || now_ms() < r->limit_ms)
+		return 0;
+	if (r->told_to_end)
+		return fy_error_set(err, FY_E_CANCELLED, 0,
+				    "%s: cancelled; its process did not end "
+				    "within %u seconds and was killed",
+				    r->o->what,
+				    patience(r) *
+					    (r->limit_confined ? 1 : STARTING));
+	return fy_frames_broken(&r->told, "it does not end", err);
+}
+
 /* Until something is there to read (1), or will never be (0), whoever else may
- * hold the other end; passes the stop on. */
+ * hold the other end. */
 static int
 wait_for(struct run *r, struct fy_error *err)
 {
 	const struct fy_stop *stop = r->o->stop;
-	bool told = false;
 
 	for (;;) {
 		struct pollfd fds[3] = {
 			{ .fd = r->socket, .events = POLLIN },
 			{ .fd = r->process, .events = POLLIN },
-			{ .fd = stop != NULL && !told ? stop->fd : -1,
+			{ .fd = stop != NULL && !r->told_to_end ? stop->fd : -1,
 			  .events = POLLIN },
 		};
 		/* A token without a descriptor is looked at now and then. */
@@ -210,10 +277,8 @@ wait_for(struct run *r, struct fy_error *err)
 
 		if (n == -1 && errno != EINTR)
 			return fy_error_set(err, FY_E_IO, errno, "poll");
-		if (!told && fy_stop_is_raised(stop)) {
-			atomic_store(&r->stop->raised, true);
-			told = true;
-		}
+		if (check_stop(r, err) == -1)
+			return -1;
 		if (n > 0 && fds[0].revents != 0)
 			return 1;
 		if (n > 0 && fds[1].revents != 0)
@@ -272,22 +337,44 @@ release(struct run *r)
 	fy_frames_release(&r->told);
 }
 
+/* It has said all, and so it ends: at once, if it behaves. */
+static int
+wait_for_end(struct run *r, pid_t pid, int *ret_status, struct fy_error *err)
+{
+	struct pollfd fd = { .fd = r->process, .events = POLLIN };
+	pid_t ended;
+
+	if (r->limit_ms == 0)
+		set_limit(r);
+	for (;;) {
+		ended = waitpid(pid, ret_status, WNOHANG);
+		if (ended == -1 && errno != EINTR)
+			return fy_error_set(err, FY_E_CHILD, errno,
+					    "cannot wait for a worker");
+		if (ended == pid)
+			return 0;
+		if (check_stop(r, err) == -1)
+			return -1;
+		poll(&fd, 1, 500);
+	}
+}
+
 /* Runs in the parent: 'pid' is the worker. */
 static int
 attend(struct run *r, pid_t pid, struct fy_error *err)
 {
 	fy_autofd int process = (int)syscall(SYS_pidfd_open, pid, 0);
-	int status = 0, result;
+	int status = 0;
 
 	r->process = process;
-	result = fy_frames_read(&r->told, err);
-	if (result == -1)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) == -1)
-		if (errno != EINTR)
-			return fy_error_set(err, FY_E_CHILD, errno,
-					    "cannot wait for a worker");
-	return result == -1 ? -1 : judge(r, status, err);
+	if (fy_frames_read(&r->told, err) == 0 &&
+	    wait_for_end(r, pid, &status, err) == 0)
+		return judge(r, status, err);
+	/* It can't write to the disks: nothing is half done. */
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	return -1;
 }
 
 int

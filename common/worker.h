@@ -32,12 +32,16 @@ struct fy_worker_options {
 	size_t n_keep;
 	struct fy_log *log;	    /* gets its lines */
 	const struct fy_stop *stop; /* NULL: it is never stopped */
+	/* After so long from the stop it is killed; 0: 15.  Eight times that
+	 * until fy_worker_confined. */
+	unsigned patience_s;
 };
 
 /*
  * Run it to its end.  '*ret' is its result, a JSON value of at most 64 MiB as
  * text, of which only that is known.  An error of its own comes as it is;
- * FY_E_CHILD when it died.  It dies with the thread that called this.
+ * FY_E_CHILD when it died, FY_E_CANCELLED when it did not end by itself after
+ * the stop.  It dies with the thread that called this.
  */
 int fy_worker_run(const struct fy_worker_options *o, json_t **ret,
 		  struct fy_error *err);
@@ -47,6 +51,8 @@ int fy_worker_run(const struct fy_worker_options *o, json_t **ret,
 struct fy_log *fy_worker_log(struct fy_worker *w);
 /* Raised when the parent's is. */
 const struct fy_stop *fy_worker_stop(const struct fy_worker *w);
+/* The same for what can't be given a worker: NULL in any other process. */
+const struct fy_stop *fy_worker_own_stop(void);
 /* A directory that the parent removes when the worker is gone, however that
  * comes.  Only before fy_worker_confined. */
 int fy_worker_leaves(struct fy_worker *w, const char *path,

@@ -10,7 +10,11 @@
 
 #include "common/bytes.h"
 #include "common/subprocess.h"
+#include "common/worker.h"
 #include "drivers-inject/tool-path.h"
+
+/* The largest filesystems take hours; for ever would be a loop in it. */
+#define TIMEOUT_S (12u * 3600)
 
 time_t
 fy_e2fsck_last_written(struct fy_volume *v)
@@ -58,6 +62,8 @@ fy_e2fsck_run(struct fy_volume *v, const char *how, const char *extended,
 		/* 1: corrected, 2: reboot, 4: errors left, 8: operational */
 		.accept = 0xffff,
 		.env = env,
+		.timeout_s = TIMEOUT_S,
+		.stop = fy_worker_own_stop(),
 	};
 	long long when = (long long)fy_e2fsck_last_written(v);
 	struct fy_subprocess_result result = { 0 };

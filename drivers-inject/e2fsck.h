@@ -18,7 +18,8 @@ time_t fy_e2fsck_last_written(struct fy_volume *v);
 /*
  * Run `e2fsck HOW [-E EXTENDED]` on the filesystem that fills 'v' (borrowed;
  * written to as 'how' says).  '*ret_status' is its exit status, 0 to 7; 8 and
- * above is FY_E_CHILD.  'ret_tail' gets what it said, shortened.
+ * above is FY_E_CHILD.  'ret_tail' gets what it said, shortened.  In a worker
+ * its stop ends it: FY_E_CANCELLED.
  */
 int fy_e2fsck_run(struct fy_volume *v, const char *how, const char *extended,
 		  int *ret_status, char *ret_tail, size_t tail_size,

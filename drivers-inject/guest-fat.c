@@ -15,6 +15,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "common/subprocess.h"
+#include "common/worker.h"
 #include "drivers-inject/guest.h"
 #include "drivers-inject/tool-path.h"
 
@@ -47,6 +48,7 @@ run(const char *const *argv, const void *in, size_t in_len, size_t max,
 		.capture_max = max,
 		.env = mtools_env,
 		.timeout_s = 600,
+		.stop = fy_worker_own_stop(),
 		.accept = accept,
 	};
 
@@ -402,6 +404,8 @@ static int
 fsck(struct fy_volume *v, bool *ret_clean, struct fy_error *err)
 {
 	struct fy_subprocess_options o = { .capture_max = MAX_LISTING,
+					   .timeout_s = 3600,
+					   .stop = fy_worker_own_stop(),
 					   .accept = 0x2 };
 	struct fy_subprocess_result res = { 0 };
 	struct fy_tool_path *t = NULL;

@@ -569,14 +569,30 @@ by_rank(const void *a, const void *b)
 }
 
 static int
+take_subvolumes(const struct guestfs_btrfssubvolume_list *l, char ***ret,
+		size_t *ret_n, struct fy_error *err)
+{
+	uint32_t i;
+
+	*ret = calloc(MAX_SUBVOLUMES, sizeof(**ret));
+	if (*ret == NULL)
+		return fy_error_nomem(err);
+	fy_sort(l->val, l->len, sizeof(*l->val), by_rank);
+	for (i = 0; i < l->len && *ret_n < MAX_SUBVOLUMES; i++)
+		if (((*ret)[*ret_n] = strdup(l->val[i].btrfssubvolume_path)) !=
+		    NULL)
+			(*ret_n)++;
+	return 0;
+}
+
+static int
 lg_subvolumes(struct fy_volume *v, char ***ret, size_t *ret_n,
 	      struct fy_error *err)
 {
 	struct fy_place *p = fy_place_of(v);
 	struct guestfs_btrfssubvolume_list *l;
 	struct mounted *m = NULL;
-	uint32_t i;
-	int r = 0;
+	int r;
 
 	*ret = NULL;
 	*ret_n = 0;
@@ -585,18 +601,12 @@ lg_subvolumes(struct fy_volume *v, char ***ret, size_t *ret_n,
 	if (lg_open(v, false, (void **)&m, err) == -1)
 		return -1;
 	l = m->f->btrfs_subvolume_list(m->g, m->at);
-	if (l == NULL)
+	if (l == NULL) {
 		r = fy_appliance_error(m->a, err, "listing subvolumes");
-	*ret = calloc(MAX_SUBVOLUMES, sizeof(**ret));
-	if (r == 0 && *ret == NULL)
-		r = fy_error_nomem(err);
-	fy_sort(l->val, l->len, sizeof(*l->val), by_rank);
-	for (i = 0; r == 0 && i < l->len && *ret_n < MAX_SUBVOLUMES; i++)
-		if (((*ret)[*ret_n] = strdup(l->val[i].btrfssubvolume_path)) !=
-		    NULL)
-			(*ret_n)++;
-	if (l != NULL)
+	} else {
+		r = take_subvolumes(l, ret, ret_n, err);
 		m->f->free_btrfssubvolume_list(l);
+	}
 	if (lg_close(m, false, r == 0 ? err : NULL) == -1)
 		r = -1;
 	return r;

@@ -399,10 +399,15 @@ fy_guest_pread(struct fy_guest *g, const char *path, void *buf, size_t len,
 {
 	fy_autofree char *real = NULL;
 	struct fy_guest_mount *m = NULL;
+	struct fy_guest_stat st;
 	const char *rel = NULL;
 
-	if (locate(g, path, true, &real, &m, &rel, err) == -1)
+	/* A driver may open what it is given: a FIFO, for ever. */
+	if (locate_stat(g, path, true, &real, &m, &rel, &st, err) == -1)
 		return -1;
+	if (st.type != FY_GUEST_FILE)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "'%s' is no regular file", path);
 	return m->driver->pread(m->handle, rel, buf, len, offset, err);
 }
 

@@ -66,6 +66,7 @@ struct fy_guest_driver {
 		    struct fy_error *err);
 	int (*readlink)(void *h, const char *path, char **ret,
 			struct fy_error *err);
+	/* Of a regular file. */
 	int (*pread)(void *h, const char *path, void *buf, size_t len,
 		     uint64_t offset, struct fy_error *err);
 	int (*list)(void *h, const char *path, fy_guest_each each, void *ctx,
@@ -159,7 +160,7 @@ int fy_guest_real_path(struct fy_guest *g, const char *path, char **ret,
 /* The target of the symlink that 'path' is itself, malloc'd. */
 int fy_guest_readlink(struct fy_guest *g, const char *path, char **ret,
 		      struct fy_error *err);
-/* As fy_file_read_at. */
+/* As fy_file_read_at.  What is no regular file is FY_E_FORMAT. */
 int fy_guest_read(struct fy_guest *g, const char *path, size_t max, char **ret,
 		  size_t *ret_len, struct fy_error *err);
 int fy_guest_pread(struct fy_guest *g, const char *path, void *buf, size_t len,

@@ -283,6 +283,28 @@ test_bad_check(void)
 	CHECK(fy_is_zero(is, 8));
 }
 
+/* A FIFO where a program is looked for; and no list of subvolumes, so that the
+ * top level, which has no root, is all there is of the Btrfs. */
+static void
+test_strange(void)
+{
+	fy_autofree char *fifo = fy_format(&err, "%s/dev_sda1/bin/sh", dir);
+	struct fy_error why = { 0 };
+	json_t *r;
+
+	make_trees();
+	put("dev_sda1/bin/sh", "");
+	CHECK(unlink(fifo) == 0 && mkfifo(fifo, 0755) == 0);
+	no_subvolumes = true;
+	r = inject(true, "right", &why);
+	CHECK_OK(r == NULL ? -1 : 0, &why);
+	CHECK(json_array_size(json_object_get(r, "systems")) == 2);
+	CHECK(has_text(r, "changes", "p1", "path", "/etc/fstab"));
+	CHECK(n_mounted == 0);
+	json_decref(r);
+	no_subvolumes = false;
+}
+
 static char big[5 * MIB];
 
 /* The driver's verbs, on the XFS. */
@@ -344,6 +366,15 @@ test_verbs(void)
 	fy_error_clear(&e);
 	CHECK(fy_guest_stat(g, "/nothing", &st, &e) == -1 &&
 	      e.code == FY_E_NOTFOUND);
+	fy_error_clear(&e);
+	CHECK(fy_guest_pread(g, "/bin/sh", big, 1, 0, &e) == -1 &&
+	      e.code == FY_E_FORMAT);
+	fy_error_clear(&e);
+	CHECK(fy_guest_read(g, "/bin/sh", MIB, &is, &len, &e) == -1 &&
+	      e.code == FY_E_FORMAT);
+	fy_error_clear(&e);
+	CHECK(fy_guest_write(g, "/bin/sh", 0, "x", 1, &e) == -1 &&
+	      e.code == FY_E_UNSUPPORTED);
 	fy_guest_free(g);
 	CHECK(n_mounted == 0);
 	CHECK_OK(fy_appliance_stop(a, &err), &err);
@@ -374,6 +405,7 @@ main(void)
 	make_trees();
 	test_wrong_key();
 	test_bad_check();
+	test_strange();
 	test_verbs();
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
 	free(dir);

@@ -327,7 +327,7 @@ run_worker(struct task *t, bool *ret_again, json_t **ret, struct fy_error *err)
 	if (log != NULL && make_room(t, &why) == 0)
 		r = fy_worker_run(&o, &result, &why);
 	fy_log_free(log);
-	if (r == -1 && why.code == FY_E_CHILD)
+	if (r == -1 && (why.code == FY_E_CHILD || why.code == FY_E_CANCELLED))
 		return fy_error_set(err, why.code, 0,
 				    "%s; the disks are as they were", why.msg);
 	if (r == -1)

@@ -3,7 +3,7 @@
 #
 # A root on XFS, which takes libguestfs's appliance: it is injected by a worker
 # that is confined all the same, nothing of libguestfs is left behind, and the
-# undo log gives the disk back.
+# undo log gives the disk back.  Its shell is a FIFO, which nobody may open.
 set -eu
 . "$(dirname "$0")/../lib/common.sh"
 requires jq sfdisk mkfs.xfs python3 cc supermin
@@ -23,6 +23,9 @@ os-release ---644 0 0 $T/os-release
 fstab ---644 0 0 $T/fstab
 \$
 boot d--755 0 0
+\$
+bin d--755 0 0
+sh p--755 0 0
 \$
 lib d--755 0 0
 \$

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -114,6 +115,16 @@ tell_sockets(void)
 	}
 }
 
+/* A limit of our parent's, to what it is: of processor time it would be a kill. */
+static void
+try_limit(void)
+{
+	struct rlimit rl;
+
+	tell("limit", getrlimit(RLIMIT_CPU, &rl) == 0 &&
+			      prlimit(getppid(), RLIMIT_CPU, &rl, NULL) == 0);
+}
+
 static void
 attack(void)
 {
@@ -128,6 +139,7 @@ attack(void)
 	try_connect();
 	try_program();
 	tell("parent", kill(getppid(), 0) == 0);
+	try_limit();
 	tell("trace", ptrace(PTRACE_SEIZE, getppid(), NULL, NULL) == 0);
 }
 

@@ -43,7 +43,7 @@ with_probe() {
 check_refused() {
 	local name want
 	for name in shadow:13 home:13 read:13 write:13 image:13 create:13 \
-		undo-log:13 connect:1 program:13 trace:1 \
+		undo-log:13 connect:1 program:13 trace:1 limit:1 \
 		"parent:${2:-1}"; do
 		want=${name#*:}
 		name=${name%:*}

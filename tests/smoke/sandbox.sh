@@ -30,7 +30,7 @@ mv "$T/image" "$T/d/image"
 
 say "the attempts are real ones"
 with_probe always "$V2V" inspect "$T/before" >/dev/null
-for name in read write image create connect program parent; do
+for name in read write image create connect program parent limit; do
 	grep -q "^probe: $name 0\$" "$T/err" || fail "$name: $(cat "$T/err")"
 done
 [ -e "$T/d/ran" ] || fail "the program did not run"
@@ -80,8 +80,24 @@ gone() {
 }
 wait_for 20 gone || fail "the worker outlives its parent"
 cmp "$T/d/image" "$T/before" || fail "a kill changed the disk"
-rm -rf "$T/d/image.job" "$T/tmp"
+rm -rf "$T/d/image.job" "$T/tmp" "$T/err"
 mkdir "$T/tmp"
+
+say "it hangs, and is cancelled"
+with_probe hang "$V2V" inject "$T/d/image" >/dev/null &
+pid=$!
+wait_for_line 60 "$T/err" "^probe: hangs" || fail "it does not hang"
+worker=$(sed -n 's/^probe: hangs //p' "$T/err")
+kill "$(ps -o ppid= -p "$worker" | tr -d ' ')"
+status=0
+wait "$pid" || status=$?
+[ "$status" = 5 ] || fail "cancelled: status $status"
+grep -q "cancelled.*was killed; the disks are as they were" "$T/err" ||
+	fail "that it was killed is not told: $(cat "$T/err")"
+! kill -0 "$worker" 2>/dev/null || fail "the worker is still there"
+cmp "$T/d/image" "$T/before" || fail "a cancelled one changed the disk"
+check_nothing_left cancelled
+rm -r "$T/d/image.job"
 
 say "serve"
 mkdir "$T/d/image.job"
