@@ -28,6 +28,15 @@ copy_member(const json_t *o, const char *key)
 	return text != NULL ? strdup(text) : NULL;
 }
 
+static char *
+newest_kernel(const json_t *system)
+{
+	const char *text = json_string_value(
+		json_array_get(json_object_get(system, "kernels"), 0));
+
+	return text != NULL ? strdup(text) : NULL;
+}
+
 static void
 drop_systems(struct fy_machine *m)
 {
@@ -39,6 +48,7 @@ drop_systems(struct fy_machine *m)
 		free(m->systems[i].pretty_name);
 		free(m->systems[i].arch);
 		free(m->systems[i].hostname);
+		free(m->systems[i].kernel);
 		free(m->systems[i].volume);
 	}
 	m->n_systems = 0;
@@ -63,6 +73,7 @@ set_systems(struct fy_machine *m, const json_t *systems, struct fy_error *err)
 		sys->pretty_name = copy_member(o, "pretty_name");
 		sys->arch = copy_member(o, "arch");
 		sys->hostname = copy_member(o, "hostname");
+		sys->kernel = newest_kernel(o);
 		sys->volume = copy_member(o, "volume");
 		sys->disk = (unsigned)fy_json_u64_or(o, "disk", 0);
 	}
