@@ -80,13 +80,25 @@ set_systems(struct fy_machine *m, const json_t *systems, struct fy_error *err)
 	return 0;
 }
 
-/* The first that is told: by the hardware, the injection, the systems. */
+/* The machine's own first disk was chosen for the other firmware. */
+static void
+boot_first_system(struct fy_machine *m)
+{
+	size_t i, disk = m->n_systems > 0 ? m->systems[0].disk : 0;
+
+	for (i = 0; disk < m->n_disks && i < m->n_disks; i++)
+		m->disks[i].boot = i == disk;
+}
+
+/* The first that is told: by the injection, which knows what the machine says
+ * and what its disks allow, by the machine, by the systems. */
 static void
 set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 {
 	const char *word = fy_json_string_or(report, "firmware", NULL);
+	enum fy_firmware was = m->firmware;
 
-	if (m->firmware != FY_FIRMWARE_UNKNOWN)
+	if (word == NULL && was != FY_FIRMWARE_UNKNOWN)
 		return;
 	if (word == NULL)
 		word = fy_json_string_or(json_array_get(systems, 0), "firmware",
@@ -95,6 +107,8 @@ set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 		m->firmware = FY_FIRMWARE_UEFI;
 	else if (fy_streq(word, "bios"))
 		m->firmware = FY_FIRMWARE_BIOS;
+	if (was != FY_FIRMWARE_UNKNOWN && m->firmware != was)
+		boot_first_system(m);
 }
 
 /* Windows keeps the hardware's clock by its own local time, which need not be the
