@@ -117,6 +117,10 @@ const struct fy_driver *fy_driver_set_find(const struct fy_driver_set *s,
 const struct fy_driver_file *fy_driver_file_find(const struct fy_driver *d,
 						 const char *name);
 
+/* Whether its catalog or its program says that Microsoft has signed it, which
+ * Windows 10 asks for with Secure Boot; the signature itself is not checked. */
+bool fy_driver_is_whql(const struct fy_driver *d);
+
 struct fy_virtio_win;
 
 /*

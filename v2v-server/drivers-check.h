@@ -20,4 +20,13 @@ int fy_drivers_check(const char *virtio_win, const struct fy_machine *m,
 		     struct fy_log *log, const struct fy_stop *stop,
 		     struct fy_error *err);
 
+/*
+ * The names of the drivers for the machine's Windows systems (10 and later)
+ * that don't have Microsoft's signature: '*ret' is malloc'd, "viostor, vioscsi",
+ * "" when there is none.  Threads: as above.
+ */
+int fy_drivers_unsigned(const char *virtio_win, const struct fy_machine *m,
+			struct fy_log *log, const struct fy_stop *stop,
+			char **ret, struct fy_error *err);
+
 #endif

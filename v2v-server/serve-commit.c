@@ -15,6 +15,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "v2v-server/drivers-check.h"
 #include "v2v-server/session.h"
 #include "v2v-server/windows-zone.h"
 
@@ -247,6 +248,35 @@ warn_unsearchable(struct fy_session *s)
 	}
 }
 
+/* Secure Boot is carried over, and Windows then loads no driver that Microsoft
+ * has not signed. */
+static void
+warn_unsigned(struct fy_session *s, const struct fy_machine *m)
+{
+	fy_autofree char *names = NULL;
+	struct fy_error why = { 0 };
+
+	if (!m->secure_boot || m->firmware != FY_FIRMWARE_UEFI ||
+	    !s->job->inject || s->options->virtio_win == NULL)
+		return;
+	if (fy_drivers_unsigned(s->options->virtio_win, m, s->log, s->stop,
+				&names, &why) == -1)
+		fy_session_warn(s,
+				"Secure Boot is on, as it was on the machine, "
+				"and whether the drivers for Windows are "
+				"signed for it can't be told: %s",
+				why.msg);
+	else if (names[0] != '\0')
+		fy_session_warn(
+			s,
+			"Secure Boot is on, as it was on the machine, but "
+			"drivers for Windows are not signed by Microsoft (%s), "
+			"so Windows may refuse them and not start: turn "
+			"secure-boot and enrolled-keys off in the definition, "
+			"or use a virtio-win that is certified (WHQL)",
+			names);
+}
+
 /* --- the report -------------------------------------------------------------- */
 
 static int
@@ -402,6 +432,7 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	    emit_all(s, m, err) == -1)
 		return -1;
 	warn_unsearchable(s);
+	warn_unsigned(s, m);
 	if (fy_session_report_lost(s, &lost, &lost_bytes, err) == -1 ||
 	    disk_reports(s, &disks, &stored, err) == -1 ||
 	    file_list(s, &images, &others, &files, err) == -1 ||

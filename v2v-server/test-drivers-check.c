@@ -43,23 +43,47 @@ check(const char *name, const char *id, const char *version, const char *arch,
 }
 
 static void
-make(void)
+make_tree(const char *name, const char *option)
 {
-	fy_autofree char *tree = fy_format(&err, "%s/tree", work);
-	fy_autofree char *empty = fy_format(&err, "%s/empty", work);
-	fy_autofree char *iso = fy_format(&err, "%s/no.iso", work);
+	fy_autofree char *tree = fy_format(&err, "%s/%s", work, name);
 	const char *argv[] = { "tests/guests/make-virtio-win",
 			       "--os",
 			       "2k8R2,2k22",
 			       "--drivers",
 			       "viostor,netkvm",
 			       tree,
+			       option,
 			       NULL };
 
 	CHECK_OK(fy_subprocess_run(argv, NULL, NULL, &err), &err);
+}
+
+static void
+make(void)
+{
+	fy_autofree char *empty = fy_format(&err, "%s/empty", work);
+	fy_autofree char *iso = fy_format(&err, "%s/no.iso", work);
+
+	make_tree("tree", NULL);
+	make_tree("whql", "--whql");
 	CHECK(mkdir(empty, 0755) == 0);
 	CHECK_OK(fy_file_replace_at(AT_FDCWD, iso, "no image", 8, 0644, &err),
 		 &err);
+}
+
+static void
+check_unsigned(const char *name, const char *version, const char *wanted)
+{
+	FY_AUTO(machine) struct fy_machine *m = fy_machine_new(&err);
+	fy_autofree char *path = fy_format(&err, "%s/%s", work, name);
+	struct fy_machine_system *s = fy_machine_add_system(m, &err);
+	fy_autofree char *names = NULL;
+
+	s->id = strdup("windows");
+	s->version = strdup(version);
+	s->arch = strdup("x86_64");
+	CHECK_OK(fy_drivers_unsigned(path, m, NULL, NULL, &names, &err), &err);
+	CHECK_STR(names, wanted);
 }
 
 int
@@ -92,6 +116,10 @@ main(void)
 	      "Windows 7 x86");
 	check("tree", "windows", "5.1.2600", "i386", FY_E_NOTFOUND,
 	      "no storage driver");
+	/* Signatures. */
+	check_unsigned("tree", "10.0.20348", "netkvm, viostor");
+	check_unsigned("whql", "10.0.20348", "");
+	check_unsigned("tree", "6.1.7601", "");
 	(void)fy_dir_remove_all_at(AT_FDCWD, work, &err);
 	free(work);
 	return test_result();
