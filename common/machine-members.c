@@ -160,6 +160,7 @@ static const struct fy_member system_members[] = {
 	T_(S, pretty_name),
 	T_(S, arch),
 	T_(S, hostname),
+	T_(S, kernel),
 	{ "disk", NUMBER32, S(disk), MAX_DISKS - 1, .always = true },
 	T_(S, volume),
 	MANY_(S, interfaces, MAX_LINKS, interface_members,

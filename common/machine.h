@@ -105,6 +105,7 @@ struct fy_machine_interface {
 
 struct fy_machine_system {
 	char *id, *version, *pretty_name, *arch, *hostname;
+	char *kernel; /* the newest one's version */
 	unsigned disk;
 	char *volume;
 	struct fy_machine_interface *interfaces;

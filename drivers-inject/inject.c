@@ -15,6 +15,7 @@
 #include "common/overlay.h"
 #include "drivers-inject/appliance.h"
 #include "drivers-inject/family.h"
+#include "drivers-inject/firmware.h"
 #include "drivers-inject/linux-edit.h"
 #include "drivers-inject/skipped.h"
 #include "drivers-inject/system.h"
@@ -185,17 +186,46 @@ check_custom(const struct fy_disks *d, struct fy_error *err)
 }
 
 static int
+choose_firmware(struct fy_disks *d, enum fy_firmware word,
+		enum fy_firmware found, enum fy_firmware *ret,
+		struct fy_error *err)
+{
+	const json_t *first =
+		json_array_get(json_object_get(d->report, "systems"), 0);
+	size_t i, disk = (size_t)fy_json_u64_or(first, "disk", 0);
+	fy_autofree struct fy_boot_ways *ways = calloc(d->n + 1, sizeof(*ways));
+
+	if (ways == NULL)
+		return fy_error_nomem(err);
+	for (i = 0; i < d->n; i++)
+		if (fy_boot_ways_read(d->maps[i], d->work[i], &ways[i], err) ==
+		    -1)
+			return -1;
+	*ret = fy_firmware_choose(ways, d->n, disk, word, found);
+	return 0;
+}
+
+static int
 set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
 {
 	const struct fy_machine *m = d->options->machine;
-	bool uefi = found == FY_FIRMWARE_UEFI;
+	enum fy_firmware word = m == NULL ? FY_FIRMWARE_UNKNOWN : m->firmware;
+	enum fy_firmware is = word;
+	bool uefi;
 
-	if (m != NULL && m->from_hardware && m->firmware != FY_FIRMWARE_UNKNOWN)
-		uefi = m->firmware == FY_FIRMWARE_UEFI;
+	if (choose_firmware(d, word, found, &is, err) == -1)
+		return -1;
+	uefi = is == FY_FIRMWARE_UEFI;
 	if (json_object_set_new(d->report, "firmware",
 				json_string(uefi ? "uefi" : "bios")) == -1)
 		return fy_error_nomem(err);
-	return 0;
+	if (word == FY_FIRMWARE_UNKNOWN || word == is)
+		return 0;
+	return fy_disks_warn(d, err,
+			     "the machine's description says %s, but its "
+			     "disks can be started by %s only: that is what "
+			     "the virtual machine gets",
+			     uefi ? "BIOS" : "UEFI", uefi ? "UEFI" : "BIOS");
 }
 
 /* For what a system mounts, the appliance need not be started. */

@@ -571,13 +571,59 @@ test_untold(void)
 	pick("plain", &w10, &s);
 	CHECK_STR(made_for(&s, "viostor"), "w11 amd64");
 	CHECK(fy_driver_set_find(&s, "netkvm") == NULL);
-	CHECK(s.warnings.n == 0);
+	CHECK(s.warnings.n == 1 && warned(&s, "no network driver"));
 	fy_driver_set_release(&s);
 	w = open_tree("plain");
 	CHECK(fy_virtio_win_pick(w, &w7, &s, &err) == -1 &&
 	      err.code == FY_E_NOTFOUND);
 	CHECK(strstr(err.msg, "built for Windows 10.0") != NULL);
 	fy_error_clear(&err);
+}
+
+static void
+no_disk(const char *tree, const struct fy_windows_version *v, const char *says)
+{
+	FY_AUTO(virtio_win) struct fy_virtio_win *w = open_tree(tree);
+	struct fy_driver_set s = { 0 };
+
+	CHECK(fy_virtio_win_pick(w, v, &s, &err) == -1 &&
+	      err.code == FY_E_NOTFOUND);
+	if (strstr(err.msg, says) == NULL)
+		CHECK_STR(err.msg, says);
+	fy_error_clear(&err);
+}
+
+/* The device that the definition has must be served, not just any disk. */
+static void
+test_served(void)
+{
+	static const struct fy_windows_version xp = { 5, 1, 2600, false,
+						      "x86" };
+	static const struct fy_windows_version s2008 = { 6, 0, 6002, true,
+							 "amd64" };
+	struct fy_driver_set s = { 0 };
+
+	MAKE("scsi", "--os", "w7,w10", "--drivers", "vioscsi,netkvm");
+	no_disk("scsi", &w10, "no storage driver (viostor)");
+	/* From before virtio 1.0. */
+	MAKE("first", "--os", "xp,2k8,w7", "--virtio", "old");
+	no_disk("first", &w7, "does not serve PCI\\VEN_1AF4&DEV_1042");
+	pick("first", &xp, &s);
+	CHECK_STR(made_for(&s, "viostor"), "xp x86");
+	CHECK_STR(made_for(&s, "netkvm"), "xp x86");
+	fy_driver_set_release(&s);
+	pick("first", &s2008, &s);
+	CHECK_STR(made_for(&s, "viostor"), "2k8 amd64");
+	CHECK(!warned(&s, "network driver"));
+	fy_driver_set_release(&s);
+	/* Only virtio 1.0: not for a transitional device. */
+	MAKE("second", "--os", "xp,w7", "--virtio", "new");
+	no_disk("second", &xp, "does not serve PCI\\VEN_1AF4&DEV_1001");
+	MAKE("mute", "--os", "w10", "--drivers", "viostor,vioscsi");
+	pick("mute", &w10, &s);
+	CHECK(warned(&s, "no network driver (netkvm)") &&
+	      warned(&s, "e1000 instead of virtio"));
+	fy_driver_set_release(&s);
 }
 
 static void
@@ -619,6 +665,7 @@ main(void)
 	test_images();
 	test_damage();
 	test_untold();
+	test_served();
 	test_layouts();
 	(void)fy_dir_remove_all_at(AT_FDCWD, work, &err);
 	free(work);

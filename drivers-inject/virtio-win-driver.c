@@ -495,3 +495,22 @@ fy_driver_file_find(const struct fy_driver *d, const char *name)
 			return &d->files[i];
 	return NULL;
 }
+
+static bool
+names_publisher(const struct fy_driver_file *f)
+{
+	static const char publisher[] =
+		"Microsoft Windows Hardware Compatibility Publisher";
+
+	return f != NULL && memmem(f->data, f->len, publisher,
+				   sizeof(publisher) - 1) != NULL;
+}
+
+bool
+fy_driver_is_whql(const struct fy_driver *d)
+{
+	return (d->catalog != NULL &&
+		names_publisher(fy_driver_file_find(d, d->catalog))) ||
+	       (d->binary != NULL &&
+		names_publisher(fy_driver_file_find(d, d->binary)));
+}

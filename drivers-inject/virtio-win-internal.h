@@ -99,11 +99,20 @@ struct fy_win_kind {
 	const char *name;
 	const char *ids[3]; /* of devices, without SUBSYS and REV */
 	unsigned below;	    /* only for a major version below this; 0: any */
+	/* Of virtio, and what a machine's definition has for disks and NICs: it
+	 * is ids[0] before virtio 1.0, ids[1] since. */
+	bool defined;
 };
 extern const struct fy_win_kind fy_win_kinds[];
 extern const size_t fy_win_n_kinds;
 /* Whether an INF's hardware id is of a device of that kind. */
 bool fy_win_kind_serves(const struct fy_win_kind *k, const char *id);
+/* Whether an INF's hardware id is that device, or some of that kind. */
+bool fy_win_id_is(const char *id, const char *device);
+/* The one that the definition has for that Windows, when it is 'defined': the
+ * transitional device before 7 (v2v-server/emit-hardware.h). */
+const char *fy_win_kind_id(const struct fy_win_kind *k,
+			   const struct fy_windows_version *v);
 
 /* --- a package (virtio-win-driver.c) --------------------------------------- */
 

@@ -222,9 +222,13 @@ fy_win_compare(const struct fy_win_candidate *a,
 #define VIRTIO(n) "PCI\\VEN_1AF4&DEV_" n
 #define QEMU(n)	  "PCI\\VEN_1B36&DEV_" n
 const struct fy_win_kind fy_win_kinds[] = {
-	{ .name = "viostor", .ids = { VIRTIO("1001"), VIRTIO("1042") } },
+	{ .name = "viostor",
+	  .ids = { VIRTIO("1001"), VIRTIO("1042") },
+	  .defined = true },
 	{ .name = "vioscsi", .ids = { VIRTIO("1004"), VIRTIO("1048") } },
-	{ .name = "netkvm", .ids = { VIRTIO("1000"), VIRTIO("1041") } },
+	{ .name = "netkvm",
+	  .ids = { VIRTIO("1000"), VIRTIO("1041") },
+	  .defined = true },
 	{ .name = "balloon", .ids = { VIRTIO("1002"), VIRTIO("1045") } },
 	{ .name = "vioser", .ids = { VIRTIO("1003"), VIRTIO("1043") } },
 	{ .name = "viorng", .ids = { VIRTIO("1005"), VIRTIO("1044") } },
@@ -237,15 +241,29 @@ const struct fy_win_kind fy_win_kinds[] = {
 const size_t fy_win_n_kinds = sizeof(fy_win_kinds) / sizeof(*fy_win_kinds);
 
 bool
+fy_win_id_is(const char *id, const char *device)
+{
+	size_t n = strlen(device);
+
+	return strncasecmp(id, device, n) == 0 &&
+	       (id[n] == '\0' || id[n] == '&');
+}
+
+bool
 fy_win_kind_serves(const struct fy_win_kind *k, const char *id)
 {
-	size_t i, n;
+	size_t i;
 
-	for (i = 0; i < 3 && k->ids[i] != NULL; i++) {
-		n = strlen(k->ids[i]);
-		if (strncasecmp(id, k->ids[i], n) == 0 &&
-		    (id[n] == '\0' || id[n] == '&'))
+	for (i = 0; i < 3 && k->ids[i] != NULL; i++)
+		if (fy_win_id_is(id, k->ids[i]))
 			return true;
-	}
 	return false;
+}
+
+const char *
+fy_win_kind_id(const struct fy_win_kind *k, const struct fy_windows_version *v)
+{
+	bool old = v->major < 6 || (v->major == 6 && v->minor == 0);
+
+	return k->ids[old ? 0 : 1];
 }

@@ -136,6 +136,28 @@ look_at_service(struct fy_win_candidate *c, const struct fy_inf_target *t,
 	return 0;
 }
 
+/* The device that the machine will have, in its first form or that of virtio
+ * 1.0: old INFs know the first one only. */
+static int
+check_defined(const struct pick *p, const struct fy_win_candidate *c,
+	      struct fy_error *why)
+{
+	const struct fy_win_kind *k = &fy_win_kinds[c->kind];
+	size_t i, j;
+
+	if (!k->defined)
+		return 0;
+	for (i = 0; i < c->models.n; i++)
+		for (j = 0; j < c->models.items[i].n_ids; j++)
+			if (fy_win_id_is(c->models.items[i].ids[j],
+					 fy_win_kind_id(k, p->v)))
+				return 0;
+	return fy_error_set(why, FY_E_UNSUPPORTED, 0,
+			    "it does not serve %s, which the virtual machine "
+			    "will have; another version of virtio-win may",
+			    fy_win_kind_id(k, p->v));
+}
+
 /* Whether the INF serves the system; '*ret->inf' is freed when not. */
 static int
 examine(struct pick *p, const struct fy_win_entry *e,
@@ -160,7 +182,8 @@ examine(struct pick *p, const struct fy_win_entry *e,
 		return 0;
 	if (!fy_win_suits(ret, p->v))
 		return 0;
-	if (look_at_service(ret, &p->target, model, why) == -1)
+	if (check_defined(p, ret, why) == -1 ||
+	    look_at_service(ret, &p->target, model, why) == -1)
 		return -1;
 	*ret_serves = true;
 	ret->inf = fy_steal_ptr(&inf);
@@ -445,8 +468,7 @@ why_none(const struct pick *p)
 	size_t i;
 
 	for (i = 0; i < w->n; i++)
-		if (strstr(w->items[i], "viostor") != NULL ||
-		    strstr(w->items[i], "vioscsi") != NULL)
+		if (strstr(w->items[i], "viostor") != NULL)
 			return w->items[i];
 	return NULL;
 }
@@ -460,7 +482,7 @@ no_storage(const struct pick *p, struct fy_error *err)
 
 	list_folders(p, &folders);
 	fy_error_set(err, FY_E_NOTFOUND, 0,
-		     "'%s' has no storage driver (viostor, vioscsi) for %s %s "
+		     "'%s' has no storage driver (viostor) for %s %s "
 		     "(%u.%u.%u%s%s); it has folders for: %s%s%s",
 		     p->w->source.path, is == NULL ? "Windows" : is->title,
 		     p->v->arch, p->v->major, p->v->minor, p->v->build,
@@ -472,11 +494,52 @@ no_storage(const struct pick *p, struct fy_error *err)
 	return -1;
 }
 
+/* Whether one of the set serves the device of the definition. */
+static bool
+serves(const struct pick *p, const struct fy_driver *d, const char *kind)
+{
+	size_t k = 0, i;
+
+	while (strcmp(fy_win_kinds[k].name, kind) != 0)
+		k++;
+	for (i = 0; d->service != NULL && i < d->n_devices; i++)
+		if (fy_win_id_is(d->devices[i].hardware_id,
+				 fy_win_kind_id(&fy_win_kinds[k], p->v)))
+			return true;
+	return false;
+}
+
+/* The disk must be reached; a NIC without a driver can be helped. */
+static int
+check_set(struct pick *p, struct fy_error *err)
+{
+	struct fy_driver_set *set = p->ret;
+	bool storage = false, network = false;
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		const struct fy_driver *d = &set->drivers[i];
+
+		storage |= d->boot && serves(p, d, "viostor");
+		network |= serves(p, d, "netkvm");
+	}
+	if (!storage)
+		return no_storage(p, err);
+	if (network)
+		return 0;
+	return fy_win_note(&set->warnings, err,
+			   "'%s' has no network driver (netkvm) for this "
+			   "Windows: it has no network until there is one, or "
+			   "until the definition's NIC is of a model that "
+			   "Windows knows (%s instead of virtio)",
+			   p->w->source.path,
+			   p->v->major < 6 ? "rtl8139" : "e1000");
+}
+
 static int
 pick_all(struct pick *p, struct fy_error *err)
 {
 	struct fy_driver_set *set = p->ret;
-	bool storage = false;
 	size_t i;
 
 	if (read_infs(p->w, err) == -1)
@@ -490,13 +553,8 @@ pick_all(struct pick *p, struct fy_error *err)
 	if (p->n > 0)
 		qsort_r(p->items, p->n, sizeof(*p->items), compare_candidates,
 			p);
-	if (choose(p, err) == -1)
+	if (choose(p, err) == -1 || check_set(p, err) == -1)
 		return -1;
-	for (i = 0; i < set->n; i++)
-		storage |=
-			set->drivers[i].boot && set->drivers[i].service != NULL;
-	if (!storage)
-		return no_storage(p, err);
 	fy_sort(set->drivers, set->n, sizeof(*set->drivers), compare_drivers);
 	return take_agent(p, err);
 }

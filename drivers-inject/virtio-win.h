@@ -117,6 +117,10 @@ const struct fy_driver *fy_driver_set_find(const struct fy_driver_set *s,
 const struct fy_driver_file *fy_driver_file_find(const struct fy_driver *d,
 						 const char *name);
 
+/* Whether its catalog or its program says that Microsoft has signed it, which
+ * Windows 10 asks for with Secure Boot; the signature itself is not checked. */
+bool fy_driver_is_whql(const struct fy_driver *d);
+
 struct fy_virtio_win;
 
 /*
@@ -139,9 +143,10 @@ const char *fy_virtio_win_name(const struct fy_virtio_win *w);
 /*
  * The drivers for that Windows.  '*ret' is filled for fy_driver_set_release.
  * Returns: 0, or -1:
- *            FY_E_NOTFOUND     there is no storage driver for that Windows (the
- *                              message says which folders were looked for, and
- *                              which there are)
+ *            FY_E_NOTFOUND     there is no driver for that Windows that serves
+ *                              the disks of its machine: virtio-blk, before 7
+ *                              the transitional device (the message says which
+ *                              folders were looked for, and which there are)
  *            FY_E_FORMAT       an INF, or what it names, is damaged
  */
 int fy_virtio_win_pick(struct fy_virtio_win *w,

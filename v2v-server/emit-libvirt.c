@@ -2,14 +2,16 @@
 /*
  * libvirt's domain XML from the description of a machine.
  *
- * A q35 machine with virtio throughout.  Firmware is asked for by
- * <os firmware='efi'> with its features, so that libvirt picks the build and
- * makes fresh variables; Secure Boot is stated either way, for without a
- * statement libvirt takes the host's first descriptor, which on Debian
- * enforces it.  PCI addresses are left to libvirt.  A processor topology that
- * contradicts the number of processors becomes one socket.  Only Ethernet
- * hardware gets a NIC, in the machine's order and with its permanent
- * addresses; bonds, VLANs and bridges are the guest's own matter.
+ * A q35 machine with virtio throughout; for systems that know only the virtio
+ * from before 1.0 (emit-hardware.c) transitional devices, on plain PCI: a
+ * machine "pc", or, where that can't be, q35 with a bridge, which libvirt adds.
+ * Firmware is asked for by <os firmware='efi'> with its features, so that
+ * libvirt picks the build and makes fresh variables; Secure Boot is stated
+ * either way, for without a statement libvirt takes the host's first
+ * descriptor, which on Debian enforces it.  PCI addresses are left to libvirt.
+ * A processor topology that contradicts the number of processors becomes one
+ * socket.  Only Ethernet hardware gets a NIC, in the machine's order and with
+ * its permanent addresses; bonds, VLANs and bridges are the guest's own matter.
  *
  * The tree is built by libxml2, which escapes all text.  Texts that come from
  * the machine are reduced to what libvirt's schema takes; those that name
@@ -32,6 +34,7 @@
 #include "common/bytes.h"
 #include "common/cleanup.h"
 #include "common/hash.h"
+#include "v2v-server/emit-hardware.h"
 
 /* Of libvirt's schema for the names of time zones. */
 #define ZONE_CHARS                                                             \
@@ -48,6 +51,7 @@ FY_DEFINE_AUTO(xmldoc, xmlDoc, xmlFreeDoc)
 struct builder {
 	const struct fy_machine *m;
 	const struct fy_emit_options *o;
+	struct fy_emit_hardware hardware;
 	bool nomem;
 };
 
@@ -253,10 +257,25 @@ is_uefi(const struct fy_machine *m)
 	return m->firmware == FY_FIRMWARE_UEFI;
 }
 
+static const char *
+virtio_model(const struct builder *b)
+{
+	return b->hardware.transitional ? "virtio-transitional" : "virtio";
+}
+
 static unsigned
 vcpus_of(const struct fy_machine *m)
 {
 	return m->vcpus == 0 ? DEFAULT_VCPUS : m->vcpus;
+}
+
+/* Whether it is a machine without PCI Express.  That is for a BIOS, and has no
+ * IOMMU for many processors. */
+static bool
+is_pc(const struct builder *b)
+{
+	return b->hardware.transitional && !is_uefi(b->m) &&
+	       vcpus_of(b->m) <= MAX_APIC_VCPUS;
 }
 
 static int
@@ -364,7 +383,8 @@ emit_os(struct builder *b, xmlNode *domain)
 	type = text_element(b, os, "type", "hvm");
 	if (type != NULL) {
 		xmlNewProp(type, BAD_CAST "arch", BAD_CAST "x86_64");
-		xmlNewProp(type, BAD_CAST "machine", BAD_CAST "q35");
+		xmlNewProp(type, BAD_CAST "machine",
+			   BAD_CAST(is_pc(b) ? "pc" : "q35"));
 	}
 	if (is_uefi(b->m) && os != NULL) {
 		xmlNewProp(os, BAD_CAST "firmware", BAD_CAST "efi");
@@ -502,7 +522,8 @@ emit_disk(struct builder *b, xmlNode *devices, size_t index)
 
 	target_name(index, target);
 	disk = element(b, devices, "disk", "type", "file", "device", "disk",
-		       NULL);
+		       b->hardware.transitional ? "model" : NULL,
+		       virtio_model(b), NULL);
 	element(b, disk, "driver", "name", "qemu", "type", d->format, "discard",
 		"unmap", NULL);
 	element(b, disk, "source", "file", d->image, NULL);
@@ -549,7 +570,7 @@ emit_nic(struct builder *b, xmlNode *devices, const struct fy_machine_nic *nic,
 		element(b, interface, "source", "bridge", bridge, NULL);
 	else
 		element(b, interface, "source", "network", network, NULL);
-	element(b, interface, "model", "type", "virtio", NULL);
+	element(b, interface, "model", "type", virtio_model(b), NULL);
 	return 0;
 }
 
@@ -572,10 +593,36 @@ emit_nics(struct builder *b, xmlNode *devices, struct fy_error *err)
 	return any ? 0 : emit_nic(b, devices, NULL, err);
 }
 
+/* There is no driver for it on XP and 2003. */
+static void
+emit_rng(struct builder *b, xmlNode *devices)
+{
+	xmlNode *n, *backend;
+
+	if (b->hardware.old_windows)
+		return;
+	n = element(b, devices, "rng", "model", virtio_model(b), NULL);
+	backend = text_element(b, n, "backend", "/dev/urandom");
+	if (backend == NULL ||
+	    xmlNewProp(backend, BAD_CAST "model", BAD_CAST "random") == NULL)
+		b->nomem = true;
+}
+
+static void
+emit_controllers(struct builder *b, xmlNode *devices)
+{
+	element(b, devices, "controller", "type", "usb", "model",
+		is_pc(b) ? "piix3-uhci" : "qemu-xhci", NULL);
+	/* libvirt would add one, but of the bus's kind. */
+	if (b->hardware.transitional)
+		element(b, devices, "controller", "type", "virtio-serial",
+			"index", "0", "model", virtio_model(b), NULL);
+}
+
 static void
 emit_other_devices(struct builder *b, xmlNode *devices)
 {
-	xmlNode *n, *backend;
+	xmlNode *n;
 
 	n = element(b, devices, "serial", "type", "pty", NULL);
 	element(b, n, "target", "type", "isa-serial", "port", "0", NULL);
@@ -588,14 +635,11 @@ emit_other_devices(struct builder *b, xmlNode *devices)
 	element(b, devices, "graphics", "type", "vnc", "port", "-1", "autoport",
 		"yes", "listen", "127.0.0.1", NULL);
 	n = element(b, devices, "video", NULL);
-	element(b, n, "model", "type", "vga", "vram", "16384", "heads", "1",
-		NULL);
-	element(b, devices, "memballoon", "model", "virtio", NULL);
-	n = element(b, devices, "rng", "model", "virtio", NULL);
-	backend = text_element(b, n, "backend", "/dev/urandom");
-	if (backend == NULL ||
-	    xmlNewProp(backend, BAD_CAST "model", BAD_CAST "random") == NULL)
-		b->nomem = true;
+	element(b, n, "model", "type",
+		b->hardware.old_windows ? "cirrus" : "vga", "vram", "16384",
+		"heads", "1", NULL);
+	element(b, devices, "memballoon", "model", virtio_model(b), NULL);
+	emit_rng(b, devices);
 	if (vcpus_of(b->m) > MAX_APIC_VCPUS) {
 		n = element(b, devices, "iommu", "model", "intel", NULL);
 		element(b, n, "driver", "intremap", "on", "eim", "on", NULL);
@@ -610,8 +654,7 @@ emit_devices(struct builder *b, xmlNode *domain, struct fy_error *err)
 
 	for (i = 0; i < b->m->n_disks; i++)
 		emit_disk(b, devices, i);
-	element(b, devices, "controller", "type", "usb", "model", "qemu-xhci",
-		NULL);
+	emit_controllers(b, devices);
 	if (emit_nics(b, devices, err) == -1)
 		return -1;
 	emit_other_devices(b, devices);
@@ -671,6 +714,7 @@ emit_libvirt(const struct fy_machine *m, const struct fy_emit_options *o,
 
 	if (check_machine(m, o, err) == -1)
 		return -1;
+	fy_emit_hardware(m, &b.hardware);
 	doc = xmlNewDoc(BAD_CAST "1.0");
 	if (doc == NULL)
 		return fy_error_nomem(err);

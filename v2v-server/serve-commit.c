@@ -15,6 +15,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "v2v-server/drivers-check.h"
 #include "v2v-server/session.h"
 #include "v2v-server/windows-zone.h"
 
@@ -24,6 +25,15 @@ static char *
 copy_member(const json_t *o, const char *key)
 {
 	const char *text = fy_json_string_or(o, key, NULL);
+
+	return text != NULL ? strdup(text) : NULL;
+}
+
+static char *
+newest_kernel(const json_t *system)
+{
+	const char *text = json_string_value(
+		json_array_get(json_object_get(system, "kernels"), 0));
 
 	return text != NULL ? strdup(text) : NULL;
 }
@@ -39,6 +49,7 @@ drop_systems(struct fy_machine *m)
 		free(m->systems[i].pretty_name);
 		free(m->systems[i].arch);
 		free(m->systems[i].hostname);
+		free(m->systems[i].kernel);
 		free(m->systems[i].volume);
 	}
 	m->n_systems = 0;
@@ -63,19 +74,32 @@ set_systems(struct fy_machine *m, const json_t *systems, struct fy_error *err)
 		sys->pretty_name = copy_member(o, "pretty_name");
 		sys->arch = copy_member(o, "arch");
 		sys->hostname = copy_member(o, "hostname");
+		sys->kernel = newest_kernel(o);
 		sys->volume = copy_member(o, "volume");
 		sys->disk = (unsigned)fy_json_u64_or(o, "disk", 0);
 	}
 	return 0;
 }
 
-/* The first that is told: by the hardware, the injection, the systems. */
+/* The machine's own first disk was chosen for the other firmware. */
+static void
+boot_first_system(struct fy_machine *m)
+{
+	size_t i, disk = m->n_systems > 0 ? m->systems[0].disk : 0;
+
+	for (i = 0; disk < m->n_disks && i < m->n_disks; i++)
+		m->disks[i].boot = i == disk;
+}
+
+/* The first that is told: by the injection, which knows what the machine says
+ * and what its disks allow, by the machine, by the systems. */
 static void
 set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 {
 	const char *word = fy_json_string_or(report, "firmware", NULL);
+	enum fy_firmware was = m->firmware;
 
-	if (m->firmware != FY_FIRMWARE_UNKNOWN)
+	if (word == NULL && was != FY_FIRMWARE_UNKNOWN)
 		return;
 	if (word == NULL)
 		word = fy_json_string_or(json_array_get(systems, 0), "firmware",
@@ -84,6 +108,8 @@ set_firmware(struct fy_machine *m, const json_t *report, const json_t *systems)
 		m->firmware = FY_FIRMWARE_UEFI;
 	else if (fy_streq(word, "bios"))
 		m->firmware = FY_FIRMWARE_BIOS;
+	if (was != FY_FIRMWARE_UNKNOWN && m->firmware != was)
+		boot_first_system(m);
 }
 
 /* Windows keeps the hardware's clock by its own local time, which need not be the
@@ -220,6 +246,35 @@ warn_unsearchable(struct fy_session *s)
 		slash = strrchr(path, '/');
 		slash[slash == path ? 1 : 0] = '\0';
 	}
+}
+
+/* Secure Boot is carried over, and Windows then loads no driver that Microsoft
+ * has not signed. */
+static void
+warn_unsigned(struct fy_session *s, const struct fy_machine *m)
+{
+	fy_autofree char *names = NULL;
+	struct fy_error why = { 0 };
+
+	if (!m->secure_boot || m->firmware != FY_FIRMWARE_UEFI ||
+	    !s->job->inject || s->options->virtio_win == NULL)
+		return;
+	if (fy_drivers_unsigned(s->options->virtio_win, m, s->log, s->stop,
+				&names, &why) == -1)
+		fy_session_warn(s,
+				"Secure Boot is on, as it was on the machine, "
+				"and whether the drivers for Windows are "
+				"signed for it can't be told: %s",
+				why.msg);
+	else if (names[0] != '\0')
+		fy_session_warn(
+			s,
+			"Secure Boot is on, as it was on the machine, but "
+			"drivers for Windows are not signed by Microsoft (%s), "
+			"so Windows may refuse them and not start: turn "
+			"secure-boot and enrolled-keys off in the definition, "
+			"or use a virtio-win that is certified (WHQL)",
+			names);
 }
 
 /* --- the report -------------------------------------------------------------- */
@@ -377,6 +432,7 @@ fy_session_commit(struct fy_session *s, const json_t *inject_report,
 	    emit_all(s, m, err) == -1)
 		return -1;
 	warn_unsearchable(s);
+	warn_unsigned(s, m);
 	if (fy_session_report_lost(s, &lost, &lost_bytes, err) == -1 ||
 	    disk_reports(s, &disks, &stored, err) == -1 ||
 	    file_list(s, &images, &others, &files, err) == -1 ||

@@ -19,6 +19,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "v2v-server/drivers-check.h"
 #include "v2v-server/images.h"
 #include "v2v-server/session.h"
 
@@ -543,23 +544,13 @@ static int
 check_drivers(struct fy_session *s, struct fy_error *err)
 {
 	FY_AUTO(machine) struct fy_machine *m = NULL;
-	size_t i;
 
-	if (!s->job->inject || s->options->virtio_win != NULL ||
-	    s->job->machine == NULL)
+	if (!s->job->inject || s->job->machine == NULL)
 		return 0;
 	if (fy_job_machine(s->job, &m, err) == -1)
 		return -1;
-	for (i = 0; i < m->n_systems; i++)
-		if (fy_streq(m->systems[i].id, "windows"))
-			return fy_error_set(
-				err, FY_E_NOTFOUND, 0,
-				"there is a Windows on the disks, and the "
-				"server has no drivers for it: put the "
-				"virtio-win package or its ISO image there "
-				"(v2v-server serve --virtio-win), or use "
-				"--no-inject to take the disks as they are");
-	return 0;
+	return fy_drivers_check(s->options->virtio_win, m, s->log, s->stop,
+				err);
 }
 
 int

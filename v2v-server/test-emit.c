@@ -252,6 +252,108 @@ test_windows(void)
 }
 
 static void
+set_system(struct fy_machine_system *s, const char *id, const char *version,
+	   const char *kernel)
+{
+	free(s->id);
+	free(s->version);
+	free(s->kernel);
+	s->id = strdup(id);
+	s->version = strdup(version);
+	s->kernel = kernel == NULL ? NULL : strdup(kernel);
+}
+
+#define EL7 "3.10.0-327.36.3.el7.x86_64"
+
+/* Which systems are given the virtio from before 1.0. */
+static void
+test_old_virtio(void)
+{
+	static const struct {
+		const char *id, *version, *kernel;
+		bool old;
+	} cases[] = {
+		{ "windows", "5.1.2600", NULL, true },
+		{ "windows", "5.2.3790", NULL, true },
+		{ "windows", "6.0.6002", NULL, true },
+		{ "windows", "6.1.7601", NULL, false },
+		{ "windows", "10.0.20348", NULL, false },
+		{ "windows", "", NULL, false },
+		{ "rhel", "5.11", "2.6.18-398.el5", true },
+		{ "centos", "6.10", "2.6.32-754.el6.x86_64", true },
+		{ "sles", "11.4", "3.0.101-63-default", true },
+		{ "debian", "7", "3.2.0-4-amd64", true },
+		{ "debian", "8", "3.16.0-4-amd64", true },
+		{ "ubuntu", "15.04", "3.19.0-15-generic", true },
+		{ "rhel", "7.1", "3.10.0-229.el7.x86_64", true },
+		{ "rhel", "7.2", EL7, false },
+		{ "ol", "7", "3.8.13-118.el7uek.x86_64", true },
+		{ "centos", "7", "3.10.0-1160.el7.centos.plus.x86_64", false },
+		{ "centos", "6", "3.10.0-1160.el6.elrepo.x86_64", true },
+		{ "debian", "9", "4.9.0-13-amd64", false },
+		{ "debian", "12", "6.1.0-9-amd64", false },
+		{ "arch", "", "linux", false },
+		{ "other", "", NULL, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		FY_AUTO(machine) struct fy_machine *m = machine();
+		fy_autofree char *xml = NULL;
+		struct fy_error err = { 0 };
+
+		set_system(fy_machine_add_system(m, &err), "debian", "12",
+			   "6.1.0-9-amd64");
+		set_system(fy_machine_add_system(m, &err), cases[i].id,
+			   cases[i].version, cases[i].kernel);
+		xml = emit(m, &plain);
+		if (!holds(xml, cases[i].old
+					? "//type/@machine='pc' and //disk"
+					  "[@model='virtio-transitional']"
+					: "//type/@machine='q35' and not("
+					  "//@*[.='virtio-transitional'])")) {
+			printf("%s %s %s\n", cases[i].id, cases[i].version,
+			       cases[i].kernel == NULL ? "" : cases[i].kernel);
+			failed = 1;
+		}
+	}
+}
+
+#define OLD "'virtio-transitional'"
+
+/* What such a machine is made of. */
+static void
+test_old_machine(void)
+{
+	FY_AUTO(machine) struct fy_machine *m = machine();
+	fy_autofree char *xp = NULL, *bios = NULL, *uefi = NULL, *big = NULL;
+	struct fy_error err = { 0 };
+
+	set_system(fy_machine_add_system(m, &err), "windows", "5.1.2600", NULL);
+	xp = emit(m, &plain);
+	CHECK(holds(xp, "//controller[@type='usb']/@model='piix3-uhci'"));
+	CHECK(holds(xp, "//video/model/@type='cirrus' and not(//rng)"));
+	CHECK(holds(xp, "//disk[@model=" OLD "]/target/@bus='virtio'"));
+	CHECK(holds(xp, "//interface/model/@type=" OLD));
+	CHECK(holds(xp, "//memballoon/@model=" OLD));
+	CHECK(holds(xp, "//controller[@type='virtio-serial']/@model=" OLD));
+	set_system(m->systems, "centos", "6", "2.6.32-754.el6.x86_64");
+	bios = emit(m, &plain);
+	CHECK(holds(bios, "//video/model/@type='vga'"));
+	CHECK(holds(bios, "//rng/@model=" OLD));
+	m->firmware = FY_FIRMWARE_UEFI;
+	uefi = emit(m, &plain);
+	CHECK(holds(uefi, "//type/@machine='q35' and //os/@firmware='efi'"));
+	CHECK(holds(uefi, "//controller[@type='usb']/@model='qemu-xhci'"));
+	CHECK(holds(uefi, "count(//@*[.=" OLD "])=5"));
+	m->firmware = FY_FIRMWARE_BIOS;
+	m->vcpus = 256;
+	big = emit(m, &plain);
+	CHECK(holds(big, "//type/@machine='q35' and //iommu"));
+	CHECK(holds(big, "count(//@*[.=" OLD "])=5"));
+}
+
+static void
 test_nics(void)
 {
 	FY_AUTO(machine) struct fy_machine *m = machine();
@@ -386,6 +488,8 @@ main(void)
 	test_bios();
 	test_uefi_4k();
 	test_windows();
+	test_old_virtio();
+	test_old_machine();
 	test_nics();
 	test_disks();
 	test_uuids();
