@@ -350,13 +350,14 @@ check_names(const char *image)
 			fprintf(stderr, "%s: %s\n", wants[i][0], out);
 	}
 	{
-		const char *argv[] = { "debugfs", "-R", "ls /deep", image,
-				       NULL };
+		/* ls shows a removed entry that is the first of its block. */
+		const char *argv[] = { "debugfs", "-R",
+				       "stat /deep/a-rather-long-name-297",
+				       image, NULL };
 		fy_autofree char *out = NULL;
 
 		CHECK_OK(run(argv, &out), &err);
-		CHECK(out != NULL &&
-		      strstr(out, "a-rather-long-name-297") == NULL);
+		CHECK(out == NULL || strstr(out, "Inode:") == NULL);
 	}
 }
 
