@@ -14,8 +14,8 @@
  * filesystem than expected, is no translation.
  */
 #include "drivers-inject/devices.h"
+#include "drivers-inject/devices-internal.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,28 +24,10 @@
 #include "common/bytes.h"
 #include "common/file.h"
 
-#define BASE_BYTES  256
 #define MAX_ANCHORS 64u
 
-enum family {
-	LETTERS, /* sd, hd, vd, xvd: told apart by 'prefix' */
-	NVME,
-	CCISS,
-	MMC,
-	BY_ID,
-	BY_PATH,
-};
-
-struct parsed {
-	enum family family;
-	char prefix[4];	       /* of LETTERS */
-	char base[BASE_BYTES]; /* without /dev/ */
-	unsigned index;	       /* in its family */
-	unsigned number;       /* partition; 0: the disk */
-};
-
 struct anchor {
-	struct parsed what;
+	struct fy_device_name what;
 	unsigned disk;
 };
 
@@ -59,152 +41,12 @@ struct fy_devices {
 	size_t n_anchors;
 };
 
-/* --- names ---------------------------------------------------------------- */
-
-/* Digits, at least one, up to a million; moves 's' behind them. */
 static bool
-take_number(const char **s, unsigned *ret)
+same_family(const struct fy_device_name *a, const struct fy_device_name *b)
 {
-	unsigned v = 0;
-
-	if (!isdigit((unsigned char)**s))
-		return false;
-	for (; isdigit((unsigned char)**s) && v < 1000000; (*s)++)
-		v = v * 10 + (unsigned)(**s - '0');
-	*ret = v;
-	return !isdigit((unsigned char)**s);
-}
-
-static void
-set_base(struct parsed *p, const char *name, const char *end)
-{
-	size_t n = (size_t)(end - name);
-
-	if (n >= sizeof(p->base))
-		n = sizeof(p->base) - 1;
-	memcpy(p->base, name, n);
-	p->base[n] = '\0';
-}
-
-static bool
-parse_letters(const char *name, struct parsed *p)
-{
-	static const char *const prefixes[] = { "sd", "hd", "vd", "xvd" };
-	size_t i, len;
-	const char *s;
-
-	for (i = 0; i < 4; i++) {
-		len = strlen(prefixes[i]);
-		if (strncmp(name, prefixes[i], len) == 0 &&
-		    islower((unsigned char)name[len]))
-			break;
-	}
-	if (i == 4)
-		return false;
-	p->family = LETTERS;
-	memcpy(p->prefix, prefixes[i], len + 1);
-	p->index = 0;
-	for (s = name + len; islower((unsigned char)*s) && p->index < 100000;
-	     s++)
-		p->index = p->index * 26 + (unsigned)(*s - 'a') + 1;
-	p->index--;
-	set_base(p, name, s);
-	p->number = 0;
-	return *s == '\0' || (take_number(&s, &p->number) && *s == '\0');
-}
-
-/* "pN" or nothing, to the end. */
-static bool
-take_p_number(const char *s, struct parsed *p)
-{
-	p->number = 0;
-	if (*s == '\0')
-		return true;
-	if (*s++ != 'p')
-		return false;
-	return take_number(&s, &p->number) && *s == '\0';
-}
-
-static bool
-parse_numbers(const char *name, struct parsed *p)
-{
-	const char *s = name;
-	unsigned first, second;
-
-	if (strncmp(s, "nvme", 4) == 0) {
-		s += 4;
-		if (!take_number(&s, &first) || *s++ != 'n' ||
-		    !take_number(&s, &second) || second == 0)
-			return false;
-		p->family = NVME;
-		p->index = first + second - 1;
-	} else if (strncmp(s, "cciss/c", 7) == 0) {
-		s += 7;
-		if (!take_number(&s, &first) || *s++ != 'd' ||
-		    !take_number(&s, &second))
-			return false;
-		p->family = CCISS;
-		p->index = second;
-	} else if (strncmp(s, "mmcblk", 6) == 0) {
-		s += 6;
-		if (!take_number(&s, &p->index))
-			return false;
-		p->family = MMC;
-	} else {
-		return false;
-	}
-	set_base(p, name, s);
-	return take_p_number(s, p);
-}
-
-static bool
-parse_by(const char *name, struct parsed *p)
-{
-	const char *part = NULL, *s, *next = name;
-
-	if (strncmp(name, "disk/by-id/", 11) == 0)
-		p->family = BY_ID;
-	else if (strncmp(name, "disk/by-path/", 13) == 0)
-		p->family = BY_PATH;
-	else
-		return false;
-	/* Volume groups, arrays and the like keep their names. */
-	if (p->family == BY_ID && (strncmp(name + 11, "dm-", 3) == 0 ||
-				   strncmp(name + 11, "md-", 3) == 0 ||
-				   strncmp(name + 11, "lvm-", 4) == 0))
-		return false;
-	while ((next = strstr(next, "-part")) != NULL)
-		part = next++;
-	p->index = 0;
-	p->number = 0;
-	if (part != NULL) {
-		s = part + 5;
-		if (!take_number(&s, &p->number) || *s != '\0')
-			part = NULL;
-	}
-	if (part == NULL)
-		p->number = 0;
-	set_base(p, name, part == NULL ? name + strlen(name) : part);
-	return true;
-}
-
-static bool
-parse(const char *name, struct parsed *p)
-{
-	memset(p, 0, sizeof(*p));
-	if (strncmp(name, "/dev/", 5) != 0)
-		return false;
-	name += 5;
-	return strlen(name) < BASE_BYTES &&
-	       (parse_by(name, p) || parse_numbers(name, p) ||
-		parse_letters(name, p));
-}
-
-static bool
-same_family(const struct parsed *a, const struct parsed *b)
-{
-	return a->family == b->family && a->family != BY_ID &&
-	       a->family != BY_PATH && strcmp(a->prefix, b->prefix) == 0;
+	return a->family == b->family && a->family != FY_DEVICE_BY_ID &&
+	       a->family != FY_DEVICE_BY_PATH &&
+	       strcmp(a->prefix, b->prefix) == 0;
 }
 
 /* --- which disk ----------------------------------------------------------- */
@@ -261,12 +103,12 @@ int
 fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 		  unsigned number, struct fy_error *err)
 {
-	struct parsed p;
+	struct fy_device_name p;
 	size_t i;
 
 	(void)err;
-	if (!parse(name, &p) || p.number != number || disk >= d->n_disks ||
-	    d->n_anchors == MAX_ANCHORS)
+	if (!fy_device_name_parse(name, &p) || p.number != number ||
+	    disk >= d->n_disks || d->n_anchors == MAX_ANCHORS)
 		return 0;
 	for (i = 0; i < d->n_anchors; i++)
 		if (strcmp(d->anchors[i].what.base, p.base) == 0)
@@ -277,20 +119,20 @@ fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 }
 
 static long
-by_machine(const struct fy_devices *d, const struct parsed *p)
+by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	size_t i;
 
 	for (i = 0; i < d->n_disks; i++) {
 		const struct fy_machine_disk *h = d->hardware[i];
-		struct parsed q;
+		struct fy_device_name q;
 
 		if (h == NULL)
 			continue;
-		if (h->path != NULL && parse(h->path, &q) &&
+		if (h->path != NULL && fy_device_name_parse(h->path, &q) &&
 		    strcmp(q.base, p->base) == 0)
 			return (long)i;
-		if (p->family == BY_ID &&
+		if (p->family == FY_DEVICE_BY_ID &&
 		    ((h->serial != NULL && strlen(h->serial) >= 4 &&
 		      strstr(p->base, h->serial) != NULL) ||
 		     (h->wwn != NULL && strlen(h->wwn) >= 8 &&
@@ -301,7 +143,7 @@ by_machine(const struct fy_devices *d, const struct parsed *p)
 }
 
 static long
-by_anchor(const struct fy_devices *d, const struct parsed *p)
+by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	const struct anchor *near = NULL;
 	long disk;
@@ -323,7 +165,7 @@ by_anchor(const struct fy_devices *d, const struct parsed *p)
 }
 
 static long
-find_disk(const struct fy_devices *d, const struct parsed *p)
+find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	long disk = by_anchor(d, p);
 
@@ -334,7 +176,7 @@ find_disk(const struct fy_devices *d, const struct parsed *p)
 		return disk;
 	if (d->n_disks == 1 && p->index == 0)
 		return 0;
-	if (p->family == BY_ID || p->family == BY_PATH)
+	if (p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH)
 		return -1;
 	return p->index < d->n_disks ? (long)p->index : -1;
 }
@@ -515,10 +357,10 @@ const struct fy_disk_volume *
 fy_devices_find(const struct fy_devices *d, const char *name,
 		unsigned *ret_disk)
 {
-	struct parsed p;
+	struct fy_device_name p;
 	long disk;
 
-	if (!parse(name, &p) || (disk = find_disk(d, &p)) < 0)
+	if (!fy_device_name_parse(name, &p) || (disk = find_disk(d, &p)) < 0)
 		return NULL;
 	*ret_disk = (unsigned)disk;
 	return find_volume(d, (unsigned)disk, p.number);
@@ -529,12 +371,12 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 		     const char *type, enum fy_device_form form, char **ret)
 {
 	const struct fy_disk_volume *v;
-	struct parsed p;
+	struct fy_device_name p;
 	unsigned disk = 0;
 	long found;
 
 	*ret = NULL;
-	if (!parse(name, &p))
+	if (!fy_device_name_parse(name, &p))
 		return FY_DEVICE_OTHER;
 	if (form == FY_DEVICE_VIRTIO && p.number == 0) {
 		found = find_disk(d, &p);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FY_DEVICES_INTERNAL_H
+#define FY_DEVICES_INTERNAL_H
+
+#include <stdbool.h>
+
+/* The names of disks and partitions, taken apart. */
+
+#define FY_DEVICE_BASE_BYTES 256
+
+enum fy_device_family {
+	FY_DEVICE_LETTERS, /* sd, hd, vd, xvd: told apart by 'prefix' */
+	FY_DEVICE_NVME,
+	FY_DEVICE_CCISS,
+	FY_DEVICE_MMC,
+	FY_DEVICE_BY_ID,
+	FY_DEVICE_BY_PATH,
+};
+
+struct fy_device_name {
+	enum fy_device_family family;
+	char prefix[4];			 /* of FY_DEVICE_LETTERS */
+	char base[FY_DEVICE_BASE_BYTES]; /* without /dev/ */
+	unsigned index;			 /* in its family */
+	unsigned number;		 /* partition; 0: the disk */
+};
+
+/* False: no name of a disk or of a partition, or one that stays. */
+bool fy_device_name_parse(const char *name, struct fy_device_name *ret);
+
+#endif
