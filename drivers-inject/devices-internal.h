@@ -28,4 +28,11 @@ struct fy_device_name {
 /* False: no name of a disk or of a partition, or one that stays. */
 bool fy_device_name_parse(const char *name, struct fy_device_name *ret);
 
+/* Sixteen or 32 hexadecimal digits and nothing else. */
+bool fy_device_is_wwn(const char *s);
+/* The digits of the WWN that a name of the disk consists of, or NULL. */
+const char *fy_device_name_wwn(const struct fy_device_name *p);
+/* Whether the disk's serial number is a part of its name. */
+bool fy_device_name_has_serial(const struct fy_device_name *p);
+
 #endif

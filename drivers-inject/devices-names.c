@@ -148,3 +148,42 @@ fy_device_name_parse(const char *name, struct fy_device_name *p)
 	       (parse_by(name, p) || parse_numbers(name, p) ||
 		parse_letters(name, p));
 }
+
+bool
+fy_device_is_wwn(const char *s)
+{
+	size_t n = strspn(s, "0123456789abcdefABCDEF");
+
+	return s[n] == '\0' && (n == 16 || n == 32);
+}
+
+const char *
+fy_device_name_wwn(const struct fy_device_name *p)
+{
+	static const char *const before[] = { "disk/by-id/wwn-0x",
+					      "disk/by-id/scsi-3",
+					      "disk/by-id/cciss-3" };
+	const char *s = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(before) / sizeof(*before) && s == NULL; i++)
+		if (strncmp(p->base, before[i], strlen(before[i])) == 0)
+			s = p->base + strlen(before[i]);
+	return s != NULL && fy_device_is_wwn(s) ? s : NULL;
+}
+
+static bool
+is_by_id(const struct fy_device_name *p, const char *kind)
+{
+	return p->family == FY_DEVICE_BY_ID &&
+	       strncmp(p->base + 11, kind, strlen(kind)) == 0;
+}
+
+bool
+fy_device_name_has_serial(const struct fy_device_name *p)
+{
+	if (is_by_id(p, "nvme-"))
+		return !is_by_id(p, "nvme-eui.") &&
+		       !is_by_id(p, "nvme-uuid.") && !is_by_id(p, "nvme-nvme.");
+	return is_by_id(p, "ata-") || is_by_id(p, "scsi-S");
+}

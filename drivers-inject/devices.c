@@ -16,6 +16,7 @@
 #include "drivers-inject/devices.h"
 #include "drivers-inject/devices-internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,75 @@ fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 	return 0;
 }
 
+/* A WWN without what says of which kind it is: by-id's names have others. */
+static const char *
+bare_wwn(const char *w)
+{
+	static const char *const before[] = { "naa.", "eui.", "uuid.", "0x" };
+	size_t i;
+
+	for (i = 0; i < sizeof(before) / sizeof(*before); i++)
+		if (strncasecmp(w, before[i], strlen(before[i])) == 0)
+			w += strlen(before[i]);
+	return w;
+}
+
+/* The letters and digits of 's', which are all that udev leaves as they are. */
+static void
+letters_of(const char *s, char ret[FY_DEVICE_BASE_BYTES])
+{
+	size_t n = 0;
+
+	for (; *s != '\0' && n < FY_DEVICE_BASE_BYTES - 1; s++)
+		if (isalnum((unsigned char)*s))
+			ret[n++] = *s;
+	ret[n] = '\0';
+}
+
+static bool
+holds(const struct fy_device_name *p, const char *id, size_t min)
+{
+	char in[FY_DEVICE_BASE_BYTES], what[FY_DEVICE_BASE_BYTES];
+
+	if (id == NULL)
+		return false;
+	letters_of(p->base, in);
+	letters_of(id, what);
+	return strlen(what) >= min && strcasestr(in, what) != NULL;
+}
+
+enum verdict { CANNOT_TELL, IS, IS_NOT };
+
+/* A WWN of 16 digits may be the first half of one of 32. */
+static enum verdict
+compare_wwns(const char *a, const char *b)
+{
+	size_t n = strlen(a), k = strlen(b);
+
+	if (n == k)
+		return strcasecmp(a, b) == 0 ? IS : IS_NOT;
+	return strncasecmp(a, b, n < k ? n : k) == 0 ? CANNOT_TELL : IS_NOT;
+}
+
+/* Whether the disk has the identity that the name tells. */
+static enum verdict
+identify(const struct fy_machine_disk *h, const struct fy_device_name *p)
+{
+	const char *wwn = fy_device_name_wwn(p), *is;
+
+	if (p->family != FY_DEVICE_BY_ID)
+		return CANNOT_TELL;
+	is = h->wwn == NULL ? NULL : bare_wwn(h->wwn);
+	if (wwn != NULL && is != NULL && fy_device_is_wwn(is))
+		return compare_wwns(is, wwn);
+	if (holds(p, is, 8) || holds(p, h->serial, 4))
+		return IS;
+	return h->serial != NULL && strlen(h->serial) >= 4 &&
+			       fy_device_name_has_serial(p)
+		       ? IS_NOT
+		       : CANNOT_TELL;
+}
+
 static long
 by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 {
@@ -132,11 +202,7 @@ by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 		if (h->path != NULL && fy_device_name_parse(h->path, &q) &&
 		    strcmp(q.base, p->base) == 0)
 			return (long)i;
-		if (p->family == FY_DEVICE_BY_ID &&
-		    ((h->serial != NULL && strlen(h->serial) >= 4 &&
-		      strstr(p->base, h->serial) != NULL) ||
-		     (h->wwn != NULL && strlen(h->wwn) >= 8 &&
-		      strcasestr(p->base, h->wwn) != NULL)))
+		if (identify(h, p) == IS)
 			return (long)i;
 	}
 	return -1;

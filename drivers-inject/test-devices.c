@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What old names of disks meant: names of disks that were left behind must
+ * never become those of one that was converted.
+ */
+#include "common/test.h"
+
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "drivers-inject/devices.h"
+
+static char p1[] = "p1", p2[] = "p2", ext4[] = "ext4";
+static char id_a1[] = "aaaa-1", id_a2[] = "aaaa-2";
+static char id_b1[] = "bbbb-1", id_b2[] = "bbbb-2";
+static struct fy_disk_volume on_a[] = {
+	{ .path = p1, .number = 1, .filesystem = ext4, .uuid = id_a1 },
+	{ .path = p2, .number = 2, .filesystem = ext4, .uuid = id_a2 },
+};
+static struct fy_disk_volume on_b[] = {
+	{ .path = p1, .number = 1, .filesystem = ext4, .uuid = id_b1 },
+	{ .path = p2, .number = 2, .filesystem = ext4, .uuid = id_b2 },
+};
+static struct fy_disk_map map_a = { .volumes = on_a, .n_volumes = 2 };
+static struct fy_disk_map map_b = { .volumes = on_b, .n_volumes = 2 };
+static struct fy_disk_map *const both[] = { &map_a, &map_b };
+static char image[] = "/x";
+static struct fy_error err;
+
+#define WWN	"600508b1001c4e0f52b3b3ec1ab16e5c"
+#define OTHER	"600508b1001c4e0f52b3b3ec1ab16e5d"
+#define UNKNOWN "?"
+
+struct name {
+	const char *name;
+	const char *want; /* "UUID=..."; UNKNOWN; NULL: stays */
+};
+
+static void
+check_names(const struct fy_devices *d, const struct name *names)
+{
+	for (; names->name != NULL; names++) {
+		fy_autofree char *is = NULL;
+		enum fy_device_kind kind = fy_devices_translate(
+			d, names->name, NULL, FY_DEVICE_SPEC, &is);
+
+		if (names->want == NULL)
+			CHECK(kind == FY_DEVICE_OTHER);
+		else if (kind == FY_DEVICE_UNKNOWN)
+			CHECK_STR(UNKNOWN, names->want);
+		else
+			CHECK_STR(is, names->want);
+	}
+}
+
+static struct fy_machine_disk
+hardware(const char *path, const char *serial, const char *wwn)
+{
+	const struct fy_machine_disk h = {
+		.path = (char *)(uintptr_t)path,
+		.serial = (char *)(uintptr_t)serial,
+		.wwn = (char *)(uintptr_t)wwn,
+		.image = image,
+	};
+
+	return h;
+}
+
+/* Two disks, of which the second has this WWN or serial number. */
+static void
+check_identity(const char *serial, const char *wwn, const struct name *names)
+{
+	struct fy_machine_disk disks[] = {
+		hardware("/dev/sda", "FIRST", "0x5000c50012345678"),
+		hardware("/dev/sdb", serial, wwn),
+	};
+	struct fy_machine m = { .disks = disks, .n_disks = 2 };
+	FY_AUTO(devices)
+	struct fy_devices *d = fy_devices_new(both, 2, &m, &err);
+
+	check_names(d, names);
+}
+
+static void
+test_identity(void)
+{
+	static const struct name by_wwn[] = {
+		{ "/dev/disk/by-id/scsi-3" WWN "-part2", "UUID=bbbb-2" },
+		{ "/dev/disk/by-id/wwn-0x" WWN "-part1", "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/cciss-3" WWN "-part1", "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/wwn-0x5000c50012345678-part1",
+		  "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/scsi-3" OTHER "-part1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	/* Half of it: of several LUNs of one array. */
+	static const struct name by_half[] = {
+		{ "/dev/disk/by-id/scsi-3" WWN "-part2", UNKNOWN },
+		{ NULL, NULL }
+	};
+	static const struct name by_eui[] = {
+		{ "/dev/disk/by-id/nvme-eui.0025385b71b00d3e-part1",
+		  "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/nvme-Samsung_SSD_S4EV_NX-part1",
+		  "UUID=bbbb-1" },
+		{ NULL, NULL }
+	};
+
+	check_identity("S-1", "0x" WWN, by_wwn);
+	check_identity("S-1", "naa." WWN, by_wwn);
+	check_identity(NULL, WWN, by_wwn);
+	check_identity(NULL, "0x600508b1001c4e0f", by_half);
+	check_identity("S4EV NX ", "eui.0025385b71b00d3e", by_eui);
+}
+
+int
+main(void)
+{
+	test_identity();
+	return test_result();
+}
