@@ -8,6 +8,7 @@
 
 #define FY_DEVICE_BASE_BYTES 256
 
+/* Those of the kernel first. */
 enum fy_device_family {
 	FY_DEVICE_LETTERS, /* sd, hd, vd, xvd: told apart by 'prefix' */
 	FY_DEVICE_NVME,
@@ -34,5 +35,7 @@ bool fy_device_is_wwn(const char *s);
 const char *fy_device_name_wwn(const struct fy_device_name *p);
 /* Whether the disk's serial number is a part of its name. */
 bool fy_device_name_has_serial(const struct fy_device_name *p);
+/* Whether it is a name in by-id that begins so. */
+bool fy_device_name_is_by_id(const struct fy_device_name *p, const char *kind);
 
 #endif

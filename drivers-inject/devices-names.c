@@ -172,8 +172,8 @@ fy_device_name_wwn(const struct fy_device_name *p)
 	return s != NULL && fy_device_is_wwn(s) ? s : NULL;
 }
 
-static bool
-is_by_id(const struct fy_device_name *p, const char *kind)
+bool
+fy_device_name_is_by_id(const struct fy_device_name *p, const char *kind)
 {
 	return p->family == FY_DEVICE_BY_ID &&
 	       strncmp(p->base + 11, kind, strlen(kind)) == 0;
@@ -182,8 +182,10 @@ is_by_id(const struct fy_device_name *p, const char *kind)
 bool
 fy_device_name_has_serial(const struct fy_device_name *p)
 {
-	if (is_by_id(p, "nvme-"))
-		return !is_by_id(p, "nvme-eui.") &&
-		       !is_by_id(p, "nvme-uuid.") && !is_by_id(p, "nvme-nvme.");
-	return is_by_id(p, "ata-") || is_by_id(p, "scsi-S");
+	if (fy_device_name_is_by_id(p, "nvme-"))
+		return !fy_device_name_is_by_id(p, "nvme-eui.") &&
+		       !fy_device_name_is_by_id(p, "nvme-uuid.") &&
+		       !fy_device_name_is_by_id(p, "nvme-nvme.");
+	return fy_device_name_is_by_id(p, "ata-") ||
+	       fy_device_name_is_by_id(p, "scsi-S");
 }

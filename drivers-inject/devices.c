@@ -11,7 +11,8 @@
  *   3. the machine's paths, serial numbers and WWNs;
  *   4. the order of the disks: sda is the first one.
  * A guess that leads to a partition that isn't there, or that holds another
- * filesystem than expected, is no translation.
+ * filesystem than expected, is no translation; nor is one of a disk of which
+ * something is known that contradicts it.
  */
 #include "drivers-inject/devices.h"
 #include "drivers-inject/devices-internal.h"
@@ -208,6 +209,78 @@ by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 	return -1;
 }
 
+/* What drivers call sd may become vd or cciss, never nvme. */
+static enum fy_device_family
+kind_of(const struct fy_device_name *p)
+{
+	if (fy_device_name_is_by_id(p, "nvme-"))
+		return FY_DEVICE_NVME;
+	if (fy_device_name_is_by_id(p, "mmc-"))
+		return FY_DEVICE_MMC;
+	if (fy_device_name_is_by_id(p, "ata-"))
+		return FY_DEVICE_LETTERS;
+	return p->family == FY_DEVICE_CCISS ? FY_DEVICE_LETTERS : p->family;
+}
+
+static bool
+other_kind(const struct fy_device_name *a, const struct fy_device_name *b)
+{
+	enum fy_device_family x = kind_of(a), y = kind_of(b);
+
+	return x != y && x <= FY_DEVICE_MMC && y <= FY_DEVICE_MMC;
+}
+
+/* Two names in /dev/disk of one disk: the WWN's, with two prefixes. */
+static bool
+same_wwn(const struct fy_device_name *a, const struct fy_device_name *b)
+{
+	const char *x = fy_device_name_wwn(a), *y = fy_device_name_wwn(b);
+
+	return x != NULL && y != NULL && strcasecmp(x, y) == 0;
+}
+
+/* Whether the name is of a disk of the machine that is not among ours. */
+static bool
+is_left_behind(const struct fy_devices *d, const struct fy_device_name *p)
+{
+	size_t i;
+
+	for (i = 0; i < d->machine->n_disks; i++)
+		if (identify(&d->machine->disks[i], p) == IS)
+			return true;
+	return false;
+}
+
+/* Whether what is known of that disk says that the name was another's: a wrong
+ * guess would mount a partition of the system where that one's was, and a
+ * backup there would be written over /boot. */
+static bool
+contradicts(const struct fy_devices *d, const struct fy_device_name *p,
+	    unsigned disk)
+{
+	const struct fy_machine_disk *h = d->hardware[disk];
+	struct fy_device_name q;
+	size_t i;
+
+	if (fy_device_name_is_by_id(p, "usb-"))
+		return true;
+	if (h != NULL && (identify(h, p) == IS_NOT || is_left_behind(d, p)))
+		return true;
+	if (h != NULL && h->path != NULL && fy_device_name_parse(h->path, &q) &&
+	    other_kind(p, &q))
+		return true;
+	for (i = 0; i < d->n_anchors; i++) {
+		const struct fy_device_name *is = &d->anchors[i].what;
+
+		if (d->anchors[i].disk == disk &&
+		    (other_kind(p, is) || (is->family == p->family &&
+					   (p->family == FY_DEVICE_BY_ID ||
+					    p->family == FY_DEVICE_BY_PATH))))
+			return true;
+	}
+	return false;
+}
+
 static long
 by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 {
@@ -216,7 +289,8 @@ by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 	size_t i;
 
 	for (i = 0; i < d->n_anchors; i++) {
-		if (strcmp(d->anchors[i].what.base, p->base) == 0)
+		if (strcmp(d->anchors[i].what.base, p->base) == 0 ||
+		    same_wwn(&d->anchors[i].what, p))
 			return (long)d->anchors[i].disk;
 		if (near == NULL && same_family(&d->anchors[i].what, p))
 			near = &d->anchors[i];
@@ -227,24 +301,28 @@ by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 	if (disk == (long)near->disk) /* so the machine's paths hold here */
 		return (disk = by_machine(d, p)) >= 0 ? disk : -2;
 	disk = (long)near->disk + (long)p->index - (long)near->what.index;
-	return disk >= 0 && (size_t)disk < d->n_disks ? disk : -2;
+	return disk >= 0 && (size_t)disk < d->n_disks &&
+			       !contradicts(d, p, (unsigned)disk)
+		       ? disk
+		       : -2;
 }
 
 static long
 find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 {
+	bool by_what =
+		p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH;
 	long disk = by_anchor(d, p);
 
+	if (disk == -1)
+		disk = by_machine(d, p);
 	if (disk != -1)
 		return disk;
-	disk = by_machine(d, p);
-	if (disk != -1)
-		return disk;
-	if (d->n_disks == 1 && p->index == 0)
-		return 0;
-	if (p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH)
+	/* By the order, or because there is but one. */
+	if (p->index >= d->n_disks || (by_what && d->n_disks != 1) ||
+	    contradicts(d, p, p->index))
 		return -1;
-	return p->index < d->n_disks ? (long)p->index : -1;
+	return (long)p->index;
 }
 
 static const struct fy_disk_volume *

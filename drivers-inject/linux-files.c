@@ -285,6 +285,19 @@ struct editing {
 	const struct fy_edit_context *ctx;
 };
 
+/* What a person is told of a name that stays. */
+static const char *
+about_unknown(enum fy_edit_kind kind)
+{
+	if (kind == FY_EDIT_LIST)
+		return "which will have another name; edit it by hand";
+	if (kind == FY_EDIT_FSTAB)
+		return "and it is not known what that is; it was left, and "
+		       "without it the system may stop as it starts, unless "
+		       "the line says 'nofail'";
+	return "and it is not known what that is; it was left";
+}
+
 static int
 warn_unknown(struct fy_system *s, const char *path, enum fy_edit_kind kind,
 	     const struct fy_string_set *unknown, struct fy_error *err)
@@ -292,13 +305,8 @@ warn_unknown(struct fy_system *s, const char *path, enum fy_edit_kind kind,
 	size_t i;
 
 	for (i = 0; i < unknown->n; i++)
-		if (fy_disks_warn(s->disks, err,
-				  kind == FY_EDIT_LIST
-					  ? "'%s' names '%s', which will have "
-					    "another name; edit it by hand"
-					  : "'%s' names '%s', and it is not "
-					    "known what that is; it was left",
-				  path, unknown->items[i]) == -1)
+		if (fy_disks_warn(s->disks, err, "'%s' names '%s', %s", path,
+				  unknown->items[i], about_unknown(kind)) == -1)
 			return -1;
 	return 0;
 }

@@ -113,9 +113,86 @@ test_identity(void)
 	check_identity("S4EV NX ", "eui.0025385b71b00d3e", by_eui);
 }
 
+/* One disk was converted, whose root (its second partition) had this name, if
+ * any; the machine, if any, has this disk and another, which was left behind. */
+static void
+check_one(const char *root, const struct fy_machine_disk *h,
+	  const struct name *names)
+{
+	struct fy_machine_disk disks[2];
+	struct fy_machine m = { .disks = disks, .n_disks = 2 };
+	struct fy_devices *d;
+
+	if (h != NULL) {
+		disks[0] = *h;
+		disks[1] = hardware(NULL, "LEFT-BEHIND", NULL);
+		disks[1].image = NULL;
+	}
+	d = fy_devices_new(both, 1, h == NULL ? NULL : &m, &err);
+	if (root != NULL)
+		CHECK_OK(fy_devices_anchor(d, root, 0, 2, &err), &err);
+	check_names(d, names);
+	fy_devices_free(d);
+}
+
+static void
+test_left_behind(void)
+{
+	static const struct name by_id[] = {
+		{ "/dev/disk/by-id/scsi-3" WWN "-part1", "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/wwn-0x" WWN "-part1", "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/scsi-3" OTHER "-part1", UNKNOWN },
+		{ "/dev/disk/by-id/usb-WD_Elements-0:0-part1", UNKNOWN },
+		{ "/dev/sda1", "UUID=aaaa-1" },
+		{ NULL, NULL }
+	};
+	static const struct name by_path[] = {
+		{ "/dev/disk/by-path/pci-0-ata-1-part1", "UUID=aaaa-1" },
+		{ "/dev/disk/by-path/pci-0-ata-2-part1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	static const struct name unknown[] = {
+		{ "/dev/disk/by-path/pci-0-ata-1-part1", "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/ata-X_Y-part1", "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/usb-WD_Elements-0:0-part1", UNKNOWN },
+		{ "/dev/sda1", "UUID=aaaa-1" },
+		{ "/dev/nvme0n1p1", "UUID=aaaa-1" },
+		{ NULL, NULL }
+	};
+	static const struct name nvme[] = { { "/dev/nvme0n1p1", "UUID=aaaa-1" },
+					    { "/dev/sda1", UNKNOWN },
+					    { "/dev/mmcblk0p1", UNKNOWN },
+					    { "/dev/cciss/c0d0p1", UNKNOWN },
+					    { "/dev/disk/by-id/ata-X_Y-part1",
+					      UNKNOWN },
+					    { NULL, NULL } };
+	static const struct name sata[] = {
+		{ "/dev/sda1", "UUID=aaaa-1" },
+		{ "/dev/hda1", "UUID=aaaa-1" },
+		{ "/dev/nvme0n1p1", UNKNOWN },
+		{ "/dev/disk/by-id/ata-WDC_WD10-00_WD-77-part1",
+		  "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/ata-WDC_WD10-00_WD-78-part1", UNKNOWN },
+		{ "/dev/disk/by-id/wwn-0x5000c50012345678-part1",
+		  "UUID=aaaa-1" },
+		{ "/dev/disk/by-id/scsi-0_LEFT-BEHIND-part1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	const struct fy_machine_disk ssd = hardware("/dev/nvme0n1", NULL, NULL);
+	const struct fy_machine_disk disk = hardware("/dev/sda", "WD-77", NULL);
+
+	check_one("/dev/disk/by-id/scsi-3" WWN "-part2", NULL, by_id);
+	check_one("/dev/disk/by-path/pci-0-ata-1-part2", NULL, by_path);
+	check_one(NULL, NULL, unknown);
+	check_one("/dev/nvme0n1p2", NULL, nvme);
+	check_one(NULL, &ssd, nvme);
+	check_one(NULL, &disk, sata);
+}
+
 int
 main(void)
 {
 	test_identity();
+	test_left_behind();
 	return test_result();
 }
