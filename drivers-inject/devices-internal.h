@@ -22,7 +22,8 @@ struct fy_device_name {
 	enum fy_device_family family;
 	char prefix[4];			 /* of FY_DEVICE_LETTERS */
 	char base[FY_DEVICE_BASE_BYTES]; /* without /dev/ */
-	unsigned index;			 /* in its family */
+	unsigned controller;		 /* of CCISS */
+	unsigned index;			 /* in its family, and controller */
 	unsigned number;		 /* partition; 0: the disk */
 };
 

@@ -92,6 +92,7 @@ parse_numbers(const char *name, struct fy_device_name *p)
 		    !take_number(&s, &second))
 			return false;
 		p->family = FY_DEVICE_CCISS;
+		p->controller = first;
 		p->index = second;
 	} else if (strncmp(s, "mmcblk", 6) == 0) {
 		s += 6;

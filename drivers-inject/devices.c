@@ -48,6 +48,7 @@ same_family(const struct fy_device_name *a, const struct fy_device_name *b)
 {
 	return a->family == b->family && a->family != FY_DEVICE_BY_ID &&
 	       a->family != FY_DEVICE_BY_PATH &&
+	       a->controller == b->controller &&
 	       strcmp(a->prefix, b->prefix) == 0;
 }
 
@@ -251,6 +252,21 @@ is_left_behind(const struct fy_devices *d, const struct fy_device_name *p)
 	return false;
 }
 
+/* Whether the name can't be that disk's, since that one is known by another. */
+static bool
+denies(const struct anchor *a, const struct fy_device_name *p, unsigned disk)
+{
+	const struct fy_device_name *is = &a->what;
+
+	if (is->family == p->family && is->controller != p->controller)
+		return true;
+	if (a->disk != disk)
+		return false;
+	return other_kind(p, is) ||
+	       (is->family == p->family && (p->family == FY_DEVICE_BY_ID ||
+					    p->family == FY_DEVICE_BY_PATH));
+}
+
 /* Whether what is known of that disk says that the name was another's: a wrong
  * guess would mount a partition of the system where that one's was, and a
  * backup there would be written over /boot. */
@@ -269,15 +285,9 @@ contradicts(const struct fy_devices *d, const struct fy_device_name *p,
 	if (h != NULL && h->path != NULL && fy_device_name_parse(h->path, &q) &&
 	    other_kind(p, &q))
 		return true;
-	for (i = 0; i < d->n_anchors; i++) {
-		const struct fy_device_name *is = &d->anchors[i].what;
-
-		if (d->anchors[i].disk == disk &&
-		    (other_kind(p, is) || (is->family == p->family &&
-					   (p->family == FY_DEVICE_BY_ID ||
-					    p->family == FY_DEVICE_BY_PATH))))
+	for (i = 0; i < d->n_anchors; i++)
+		if (denies(&d->anchors[i], p, disk))
 			return true;
-	}
 	return false;
 }
 
@@ -318,9 +328,10 @@ find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 		disk = by_machine(d, p);
 	if (disk != -1)
 		return disk;
-	/* By the order, or because there is but one. */
-	if (p->index >= d->n_disks || (by_what && d->n_disks != 1) ||
-	    contradicts(d, p, p->index))
+	/* By the order, or because there is but one.  Where the disks of a
+	 * second controller begin is not known. */
+	if (p->controller > 0 || p->index >= d->n_disks ||
+	    (by_what && d->n_disks != 1) || contradicts(d, p, p->index))
 		return -1;
 	return (long)p->index;
 }

@@ -189,10 +189,40 @@ test_left_behind(void)
 	check_one(NULL, &disk, sata);
 }
 
+/* The disks of each controller are counted from 0. */
+static void
+test_controllers(void)
+{
+	static const struct name first[] = {
+		{ "/dev/cciss/c0d0p1", "UUID=aaaa-1" },
+		{ "/dev/cciss/c0d1p1", "UUID=bbbb-1" },
+		{ "/dev/cciss/c1d0p1", UNKNOWN },
+		{ "/dev/cciss/c1d1p1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	static const struct name second[] = {
+		{ "/dev/cciss/c1d0p1", "UUID=aaaa-1" },
+		{ "/dev/cciss/c1d1p1", "UUID=bbbb-1" },
+		{ "/dev/cciss/c0d0p1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	struct fy_devices *d = fy_devices_new(both, 2, NULL, &err);
+
+	check_names(d, first);
+	CHECK_OK(fy_devices_anchor(d, "/dev/cciss/c0d0p2", 0, 2, &err), &err);
+	check_names(d, first);
+	fy_devices_free(d);
+	d = fy_devices_new(both, 2, NULL, &err);
+	CHECK_OK(fy_devices_anchor(d, "/dev/cciss/c1d0p2", 0, 2, &err), &err);
+	check_names(d, second);
+	fy_devices_free(d);
+}
+
 int
 main(void)
 {
 	test_identity();
 	test_left_behind();
+	test_controllers();
 	return test_result();
 }
