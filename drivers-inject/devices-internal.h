@@ -16,12 +16,13 @@ enum fy_device_family {
 	FY_DEVICE_MMC,
 	FY_DEVICE_BY_ID,
 	FY_DEVICE_BY_PATH,
+	FY_DEVICE_MPATH,
 };
 
 struct fy_device_name {
 	enum fy_device_family family;
 	char prefix[4];			 /* of FY_DEVICE_LETTERS */
-	char base[FY_DEVICE_BASE_BYTES]; /* without /dev/ */
+	char base[FY_DEVICE_BASE_BYTES]; /* without /dev/; MPATH: the map */
 	unsigned controller;		 /* of CCISS */
 	unsigned index;			 /* in its family, and controller */
 	unsigned number;		 /* partition; 0: the disk */

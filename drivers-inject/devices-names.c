@@ -138,6 +138,88 @@ parse_by(const char *name, struct fy_device_name *p)
 	return true;
 }
 
+/* "mpatha", "mpath0": 'p' may be what comes before a partition's number, for
+ * kpartx of Red Hat puts it there after a letter, too.  The end, or NULL. */
+static const char *
+friendly_map(const char *s, struct fy_device_name *p)
+{
+	if (strncmp(s, "mpath", 5) != 0)
+		return NULL;
+	s += 5;
+	if (isdigit((unsigned char)*s))
+		return take_number(&s, &p->index) ? s : NULL;
+	if (!islower((unsigned char)*s))
+		return NULL;
+	for (; islower((unsigned char)*s) && p->index < 100000; s++) {
+		if (*s == 'p' && p->index > 0 && isdigit((unsigned char)s[1]))
+			break;
+		p->index = p->index * 26 + (unsigned)(*s - 'a') + 1;
+	}
+	p->index--;
+	return s;
+}
+
+/* A WWID: what page 0x83 says, with its type before it. */
+static const char *
+wwid_map(const char *s)
+{
+	size_t n = strspn(s, "0123456789abcdefABCDEF");
+
+	if (n >= 33 && *s == '3')
+		return s + 33;
+	return n >= 17 && (*s == '3' || *s == '2') ? s + 17 : NULL;
+}
+
+/* "N", "pN", "-partN", "_partN" or nothing, to the end. */
+static bool
+take_map_number(const char *s, struct fy_device_name *p)
+{
+	if (*s == '\0')
+		return true;
+	if (strncmp(s, "-part", 5) == 0 || strncmp(s, "_part", 5) == 0)
+		s += 5;
+	else if (*s == 'p')
+		s++;
+	return take_number(&s, &p->number) && *s == '\0';
+}
+
+/* A multipath map by one of its names.  Names that multipath.conf gives can't be
+ * told from those of other maps. */
+static bool
+parse_mpath(const char *name, struct fy_device_name *p)
+{
+	static const char *const before[] = { "mapper/", "mpath/",
+					      "disk/by-id/dm-name-",
+					      "disk/by-id/dm-uuid-mpath-" };
+	static const char part[] = "disk/by-id/dm-uuid-part";
+	const char *s = NULL, *end;
+	size_t i;
+
+	p->index = 0;
+	p->number = 0;
+	for (i = 0; i < sizeof(before) / sizeof(*before) && s == NULL; i++)
+		if (strncmp(name, before[i], strlen(before[i])) == 0)
+			s = name + strlen(before[i]);
+	if (s == NULL && strncmp(name, part, sizeof(part) - 1) == 0) {
+		s = name + sizeof(part) - 1;
+		if (!take_number(&s, &p->number) ||
+		    strncmp(s, "-mpath-", 7) != 0)
+			return false;
+		s += 7;
+	}
+	if (s == NULL)
+		return false;
+	end = friendly_map(s, p);
+	if (end == NULL)
+		end = wwid_map(s);
+	if (end == NULL || (p->number > 0 && *end != '\0') ||
+	    !take_map_number(end, p))
+		return false;
+	p->family = FY_DEVICE_MPATH;
+	set_base(p, s, end);
+	return true;
+}
+
 bool
 fy_device_name_parse(const char *name, struct fy_device_name *p)
 {
@@ -146,8 +228,8 @@ fy_device_name_parse(const char *name, struct fy_device_name *p)
 		return false;
 	name += 5;
 	return strlen(name) < FY_DEVICE_BASE_BYTES &&
-	       (parse_by(name, p) || parse_numbers(name, p) ||
-		parse_letters(name, p));
+	       (parse_mpath(name, p) || parse_by(name, p) ||
+		parse_numbers(name, p) || parse_letters(name, p));
 }
 
 bool
@@ -167,6 +249,8 @@ fy_device_name_wwn(const struct fy_device_name *p)
 	const char *s = NULL;
 	size_t i;
 
+	if (p->family == FY_DEVICE_MPATH && p->base[0] == '3')
+		s = p->base + 1;
 	for (i = 0; i < sizeof(before) / sizeof(*before) && s == NULL; i++)
 		if (strncmp(p->base, before[i], strlen(before[i])) == 0)
 			s = p->base + strlen(before[i]);

@@ -43,11 +43,83 @@ struct fy_devices {
 	size_t n_anchors;
 };
 
+/* "vg/lv" as device-mapper has it: hyphens doubled. */
+char *
+fy_devices_mapper_name(const char *path)
+{
+	char *name = malloc(13 + 2 * strlen(path)), *to = name;
+
+	if (name == NULL)
+		return NULL;
+	memcpy(to, "/dev/mapper/", 12);
+	for (to += 12; *path != '\0'; path++) {
+		if (*path == '-')
+			*to++ = '-';
+		*to++ = *path == '/' ? '-' : *path;
+	}
+	*to = '\0';
+	return name;
+}
+
+/* The LV or array that the kernel gave that name: "/dev/mapper/vg-lv",
+ * "/dev/vg/lv", "/dev/md/0", "/dev/md0". */
+static const struct fy_disk_volume *
+find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d->maps[i], k);
+			fy_autofree char *mapper =
+				fy_devices_mapper_name(v->path);
+			bool md = fy_streq(v->layer, "md") &&
+				  strncmp(v->path, "md/", 3) == 0;
+
+			if (v->layer == NULL)
+				continue;
+			if (fy_streq(mapper, name) ||
+			    strcmp(name + 5, v->path) == 0 ||
+			    (md && strncmp(name, "/dev/md", 7) == 0 &&
+			     strcmp(name + 7, v->path + 3) == 0)) {
+				*ret_disk = (unsigned)i;
+				return v;
+			}
+		}
+	return NULL;
+}
+
+/* A volume group may be called mpatha, and have an LV part1. */
+static bool
+parse(const struct fy_devices *d, const char *name, struct fy_device_name *ret)
+{
+	static const char by_name[] = "/dev/disk/by-id/dm-name-";
+	const size_t len = sizeof(by_name) - 1;
+	fy_autofree char *mapper = NULL;
+	unsigned disk;
+
+	if (!fy_device_name_parse(name, ret))
+		return false;
+	if (ret->family != FY_DEVICE_MPATH)
+		return true;
+	if (strncmp(name, by_name, len) == 0)
+		mapper = fy_format(NULL, "/dev/mapper/%s", name + len);
+	return find_upper(d, mapper == NULL ? name : mapper, &disk) == NULL;
+}
+
+/* Whether such names have no order. */
+static bool
+is_by_identity(const struct fy_device_name *p)
+{
+	return p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH ||
+	       p->family == FY_DEVICE_MPATH;
+}
+
 static bool
 same_family(const struct fy_device_name *a, const struct fy_device_name *b)
 {
-	return a->family == b->family && a->family != FY_DEVICE_BY_ID &&
-	       a->family != FY_DEVICE_BY_PATH &&
+	return a->family == b->family && !is_by_identity(a) &&
 	       a->controller == b->controller &&
 	       strcmp(a->prefix, b->prefix) == 0;
 }
@@ -110,8 +182,8 @@ fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 	size_t i;
 
 	(void)err;
-	if (!fy_device_name_parse(name, &p) || p.number != number ||
-	    disk >= d->n_disks || d->n_anchors == MAX_ANCHORS)
+	if (!parse(d, name, &p) || p.number != number || disk >= d->n_disks ||
+	    d->n_anchors == MAX_ANCHORS)
 		return 0;
 	for (i = 0; i < d->n_anchors; i++)
 		if (strcmp(d->anchors[i].what.base, p.base) == 0)
@@ -177,7 +249,7 @@ identify(const struct fy_machine_disk *h, const struct fy_device_name *p)
 {
 	const char *wwn = fy_device_name_wwn(p), *is;
 
-	if (p->family != FY_DEVICE_BY_ID)
+	if (p->family != FY_DEVICE_BY_ID && wwn == NULL)
 		return CANNOT_TELL;
 	is = h->wwn == NULL ? NULL : bare_wwn(h->wwn);
 	if (wwn != NULL && is != NULL && fy_device_is_wwn(is))
@@ -202,7 +274,7 @@ by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 		if (h == NULL)
 			continue;
 		if (h->path != NULL && fy_device_name_parse(h->path, &q) &&
-		    strcmp(q.base, p->base) == 0)
+		    q.family != FY_DEVICE_MPATH && strcmp(q.base, p->base) == 0)
 			return (long)i;
 		if (identify(h, p) == IS)
 			return (long)i;
@@ -263,8 +335,8 @@ denies(const struct anchor *a, const struct fy_device_name *p, unsigned disk)
 	if (a->disk != disk)
 		return false;
 	return other_kind(p, is) ||
-	       (is->family == p->family && (p->family == FY_DEVICE_BY_ID ||
-					    p->family == FY_DEVICE_BY_PATH));
+	       (p->family == FY_DEVICE_MPATH && is->family <= FY_DEVICE_MMC) ||
+	       (is->family == p->family && is_by_identity(p));
 }
 
 /* Whether what is known of that disk says that the name was another's: a wrong
@@ -279,6 +351,9 @@ contradicts(const struct fy_devices *d, const struct fy_device_name *p,
 	size_t i;
 
 	if (fy_device_name_is_by_id(p, "usb-"))
+		return true;
+	/* Local disks beside LUNs that stay where they are are common. */
+	if (p->family == FY_DEVICE_MPATH && h != NULL && h->n_paths < 2)
 		return true;
 	if (h != NULL && (identify(h, p) == IS_NOT || is_left_behind(d, p)))
 		return true;
@@ -320,8 +395,6 @@ by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 static long
 find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 {
-	bool by_what =
-		p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH;
 	long disk = by_anchor(d, p);
 
 	if (disk == -1)
@@ -331,7 +404,8 @@ find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 	/* By the order, or because there is but one.  Where the disks of a
 	 * second controller begin is not known. */
 	if (p->controller > 0 || p->index >= d->n_disks ||
-	    (by_what && d->n_disks != 1) || contradicts(d, p, p->index))
+	    (is_by_identity(p) && d->n_disks != 1) ||
+	    contradicts(d, p, p->index))
 		return -1;
 	return (long)p->index;
 }
@@ -418,24 +492,6 @@ fy_devices_disk_name(const char *kind, unsigned disk, unsigned number,
 	return fy_format(err, "/dev/%s%s%s", kind, letters + at, part);
 }
 
-/* "vg/lv" as device-mapper has it: hyphens doubled. */
-char *
-fy_devices_mapper_name(const char *path)
-{
-	char *name = malloc(13 + 2 * strlen(path)), *to = name;
-
-	if (name == NULL)
-		return NULL;
-	memcpy(to, "/dev/mapper/", 12);
-	for (to += 12; *path != '\0'; path++) {
-		if (*path == '-')
-			*to++ = '-';
-		*to++ = *path == '/' ? '-' : *path;
-	}
-	*to = '\0';
-	return name;
-}
-
 /* Whether the volume is a part of others, so that its UUID is no
  * filesystem's. */
 static bool
@@ -515,7 +571,7 @@ fy_devices_find(const struct fy_devices *d, const char *name,
 	struct fy_device_name p;
 	long disk;
 
-	if (!fy_device_name_parse(name, &p) || (disk = find_disk(d, &p)) < 0)
+	if (!parse(d, name, &p) || (disk = find_disk(d, &p)) < 0)
 		return NULL;
 	*ret_disk = (unsigned)disk;
 	return find_volume(d, (unsigned)disk, p.number);
@@ -531,7 +587,7 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 	long found;
 
 	*ret = NULL;
-	if (!fy_device_name_parse(name, &p))
+	if (!parse(d, name, &p))
 		return FY_DEVICE_OTHER;
 	if (form == FY_DEVICE_VIRTIO && p.number == 0) {
 		found = find_disk(d, &p);
@@ -544,35 +600,6 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 	if (v != NULL && fits(v, type))
 		*ret = fy_devices_name(d, disk, v, form);
 	return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
-}
-
-/* The LV or array that the kernel gave that name: "/dev/mapper/vg-lv",
- * "/dev/vg/lv", "/dev/md/0", "/dev/md0". */
-static const struct fy_disk_volume *
-find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
-{
-	size_t i, k;
-
-	for (i = 0; i < d->n_disks; i++)
-		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
-			const struct fy_disk_volume *v =
-				fy_disk_map_row(d->maps[i], k);
-			fy_autofree char *mapper =
-				fy_devices_mapper_name(v->path);
-			bool md = fy_streq(v->layer, "md") &&
-				  strncmp(v->path, "md/", 3) == 0;
-
-			if (v->layer == NULL)
-				continue;
-			if (fy_streq(mapper, name) ||
-			    strcmp(name + 5, v->path) == 0 ||
-			    (md && strncmp(name, "/dev/md", 7) == 0 &&
-			     strcmp(name + 7, v->path + 3) == 0)) {
-				*ret_disk = (unsigned)i;
-				return v;
-			}
-		}
-	return NULL;
 }
 
 /* The value of 'v' that a spec of this kind compares with. */

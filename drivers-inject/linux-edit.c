@@ -557,8 +557,9 @@ static bool
 is_old_member(struct editing *e, const char *name, size_t len)
 {
 	static const char *const kinds[] = {
-		"sd",	 "hd",	       "xvd",	 "vd",		"nvme",
-		"cciss", "disk/by-id", "mmcblk", "disk/by-path"
+		"sd",		"hd",	  "xvd",	 "vd",
+		"nvme",		"cciss",  "disk/by-id",	 "mmcblk",
+		"disk/by-path", "mpath/", "mapper/mpath"
 	};
 	fy_autofree char *old = strndup(name, len);
 	fy_autofree char *new = NULL;

@@ -22,7 +22,11 @@ static struct fy_disk_volume on_b[] = {
 	{ .path = p2, .number = 2, .filesystem = ext4, .uuid = id_b2 },
 };
 static struct fy_disk_map map_a = { .volumes = on_a, .n_volumes = 2 };
-static struct fy_disk_map map_b = { .volumes = on_b, .n_volumes = 2 };
+static char lvm[] = "lvm", lv[] = "mpathz/part2";
+static struct fy_disk_volume upper[] = { { .path = lv, .layer = lvm } };
+static struct fy_disk_map map_b = {
+	.volumes = on_b, .n_volumes = 2, .upper = upper, .n_upper = 1
+};
 static struct fy_disk_map *const both[] = { &map_a, &map_b };
 static char image[] = "/x";
 static struct fy_error err;
@@ -218,11 +222,104 @@ test_controllers(void)
 	fy_devices_free(d);
 }
 
+/* Two disks, of which the second holds the root. */
+static void
+check_mpath(const char *root, const struct name *names)
+{
+	FY_AUTO(devices)
+	struct fy_devices *d = fy_devices_new(both, 2, NULL, &err);
+
+	if (root != NULL)
+		CHECK_OK(fy_devices_anchor(d, root, 1, 2, &err), &err);
+	check_names(d, names);
+}
+
+static void
+test_mpath(void)
+{
+	static const struct name friendly[] = {
+		{ "/dev/mapper/mpatha1", "UUID=bbbb-1" },
+		{ "/dev/mapper/mpathap1", "UUID=bbbb-1" },
+		{ "/dev/mapper/mpatha-part1", "UUID=bbbb-1" },
+		{ "/dev/mapper/mpatha_part1", "UUID=bbbb-1" },
+		{ "/dev/mpath/mpathap1", "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/dm-name-mpatha-part1", "UUID=bbbb-1" },
+		{ "/dev/mapper/mpathb1", UNKNOWN },
+		{ "/dev/mapper/mpathaa1", UNKNOWN },
+		{ "/dev/mapper/mpatha9", UNKNOWN },
+		{ "/dev/mapper/3" WWN "p1", UNKNOWN },
+		{ "/dev/mapper/mpatha-lv", NULL },
+		{ "/dev/mapper/mpath", NULL },
+		{ "/dev/mapper/mpathA1", NULL },
+		{ "/dev/mapper/vg-root", NULL },
+		{ "/dev/mapper/luks-12345678", NULL },
+		{ "/dev/mapper/control", NULL },
+		/* An LV. */
+		{ "/dev/mapper/mpathz-part2", NULL },
+		{ "/dev/disk/by-id/dm-name-mpathz-part2", NULL },
+		{ "/dev/disk/by-id/dm-name-vg-root", NULL },
+		{ "/dev/disk/by-id/dm-uuid-LVM-abc", NULL },
+		{ NULL, NULL }
+	};
+	static const struct name wwid[] = {
+		{ "/dev/mapper/3" WWN "p1", "UUID=bbbb-1" },
+		{ "/dev/mapper/3" WWN "1", "UUID=bbbb-1" },
+		{ "/dev/mapper/3" WWN "-part1", "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/dm-uuid-part1-mpath-3" WWN, "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/dm-name-3" WWN "-part1", "UUID=bbbb-1" },
+		{ "/dev/disk/by-id/scsi-3" WWN "-part1", "UUID=bbbb-1" },
+		{ "/dev/mapper/3" OTHER "p1", UNKNOWN },
+		{ "/dev/disk/by-id/dm-uuid-part1-mpath-3" OTHER, UNKNOWN },
+		{ "/dev/mapper/mpatha1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	static const struct name numbers[] = {
+		{ "/dev/mapper/mpath0p1", "UUID=bbbb-1" },
+		{ "/dev/mapper/mpath1p1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	/* Of a machine whose disk is known, and has several paths or one. */
+	static const struct name paths[] = {
+		{ "/dev/mapper/mpatha1", "UUID=aaaa-1" },
+		{ "/dev/mapper/mpathb1", UNKNOWN },
+		{ "/dev/mapper/3" WWN "p1", "UUID=aaaa-1" },
+		{ "/dev/mapper/3" OTHER "p1", UNKNOWN },
+		{ NULL, NULL }
+	};
+	static const struct name one_path[] = {
+		{ "/dev/mapper/mpatha1", UNKNOWN },
+		{ "/dev/mapper/3" WWN "p1", "UUID=aaaa-1" },
+		{ NULL, NULL }
+	};
+	/* Nothing is known, or that the root is on a local disk. */
+	static const struct name alone[] = { { "/dev/mapper/mpatha1",
+					       "UUID=aaaa-1" },
+					     { "/dev/mapper/mpathb1", UNKNOWN },
+					     { NULL, NULL } };
+	static const struct name local[] = { { "/dev/mapper/mpatha1", UNKNOWN },
+					     { NULL, NULL } };
+	struct fy_machine_disk lun = hardware("/dev/sda", NULL, "0x" WWN);
+
+	check_mpath("/dev/mapper/mpathap2", friendly);
+	check_mpath("/dev/mapper/mpatha2", friendly);
+	check_mpath("/dev/disk/by-id/dm-name-mpatha-part2", friendly);
+	check_mpath("/dev/mapper/3" WWN "p2", wwid);
+	check_mpath("/dev/disk/by-id/dm-uuid-part2-mpath-3" WWN, wwid);
+	check_mpath("/dev/mapper/mpath0p2", numbers);
+	check_mpath(NULL, &wwid[6]);
+	check_one(NULL, NULL, alone);
+	check_one("/dev/sda2", NULL, local);
+	check_one(NULL, &lun, one_path);
+	lun.n_paths = 2;
+	check_one(NULL, &lun, paths);
+}
+
 int
 main(void)
 {
 	test_identity();
 	test_left_behind();
 	test_controllers();
+	test_mpath();
 	return test_result();
 }
