@@ -16,6 +16,7 @@
 
 #define CONSOLE	    "ttyS0" /* the virtual machine's */
 #define MAX_UNKNOWN 100u    /* names that are told of, of one text */
+#define MAX_NAME    512u    /* longer ones are none */
 
 void
 fy_editing_unknown(struct fy_editing *e, const char *name)
@@ -56,11 +57,105 @@ fy_editing_put_name(struct fy_editing *e, const char *name, size_t len,
 
 /* --- fstab and crypttab --------------------------------------------------- */
 
+static bool
+begins(const char *line, const char *end, const char *with)
+{
+	size_t len = strlen(with);
+
+	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
+}
+
+static bool
+in_path(char c)
+{
+	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
+}
+
+/* Tell of the old name in these bytes, a path: with what follows a colon, or
+ * without. */
+static void
+list_name(struct fy_editing *e, const char *at, size_t n)
+{
+	fy_autofree char *name = n > MAX_NAME ? NULL : strndup(at, n);
+	fy_autofree char *to = NULL;
+	char *colon;
+
+	while (name != NULL) {
+		if (fy_devices_translate(e->ctx->devices, name, NULL,
+					 FY_DEVICE_PATH,
+					 &to) != FY_DEVICE_OTHER) {
+			fy_editing_unknown(e, name);
+			return;
+		}
+		colon = strrchr(name, ':');
+		if (colon == NULL)
+			return;
+		*colon = '\0';
+	}
+}
+
+/* Tell of the old names in what was put from 'start' on, as values or as words
+ * ('words'; else a title, "Windows (on /dev/sda1)", is one). */
+static void
+list_rest(struct fy_editing *e, size_t start, bool words)
+{
+	const char *p, *end;
+	size_t n;
+
+	if (e->out.failed || e->out.len <= start)
+		return;
+	p = e->out.data + start;
+	end = e->out.data + e->out.len;
+	while ((p = memmem(p, (size_t)(end - p), "/dev/", 5)) != NULL) {
+		char before = p == e->out.data + start ? ' ' : p[-1];
+
+		for (n = 5; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
+			;
+		if ((before != '\0' && strchr("=:,\"'", before) != NULL) ||
+		    (words && is_blank(before)))
+			list_name(e, p, n);
+		p += n;
+	}
+}
+
+/* Options that name another device, by its path: nobody else looks into them
+ * before the kernel does. */
+static const char *const device_options[] = {
+	"logdev=",	   "rtdev=", "device=",
+	"journal_path=",   "jdev=",  "x-systemd.requires=",
+	"x-systemd.after="
+};
+
+static void
+edit_options(struct fy_editing *e, const struct field *f)
+{
+	const char *p = f->at, *end = f->at + f->len;
+	size_t i, n, key;
+
+	for (; p < end; p += n) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+
+		n = (size_t)((comma == NULL ? end : comma) - p);
+		for (i = 0, key = 0;
+		     i < sizeof(device_options) / sizeof(*device_options); i++)
+			if (begins(p, p + n, device_options[i]))
+				key = strlen(device_options[i]);
+		fy_text_put(&e->out, p, key);
+		if (key > 0)
+			fy_editing_put_name(e, p + key, n - key, NULL,
+					    FY_DEVICE_PATH);
+		else
+			fy_text_put(&e->out, p, n);
+		if (p + n < end)
+			fy_text_put(&e->out, p + n++, 1);
+	}
+}
+
 static void
 edit_fstab(struct fy_editing *e, const char *line, const char *end)
 {
 	struct field f[4];
-	size_t n = split(line, end, f, 4);
+	size_t n = split(line, end, f, 4), start = e->out.len;
 	fy_autofree char *type = NULL;
 
 	if (n < 3 || f[0].at[0] == '#') {
@@ -73,7 +168,13 @@ edit_fstab(struct fy_editing *e, const char *line, const char *end)
 	fy_text_put(&e->out, line, (size_t)(f[0].at - line));
 	fy_editing_put_name(e, f[0].at, f[0].len, type, FY_DEVICE_SPEC);
 	line = f[0].at + f[0].len;
+	if (n > 3) {
+		fy_text_put(&e->out, line, (size_t)(f[3].at - line));
+		edit_options(e, &f[3]);
+		line = f[3].at + f[3].len;
+	}
 	fy_text_put(&e->out, line, (size_t)(end - line));
+	list_rest(e, start, true);
 }
 
 /* Whether a comma-separated option is there. */
@@ -100,7 +201,7 @@ edit_crypttab(struct fy_editing *e, const char *line, const char *end)
 {
 	enum fy_device_form form = FY_DEVICE_CRYPT;
 	struct field f[4];
-	size_t n = split(line, end, f, 4);
+	size_t n = split(line, end, f, 4), start = e->out.len;
 
 	if (n < 2 || f[0].at[0] == '#') {
 		fy_text_put(&e->out, line, (size_t)(end - line));
@@ -124,6 +225,7 @@ edit_crypttab(struct fy_editing *e, const char *line, const char *end)
 		line = f[2].at + f[2].len;
 	}
 	fy_text_put(&e->out, line, (size_t)(end - line));
+	list_rest(e, start, true);
 }
 
 /* --- kernel arguments ----------------------------------------------------- */
@@ -137,7 +239,18 @@ static const struct {
 	{ "ROOT=", NULL, FY_DEVICE_SPEC },
 	{ "resume=", "swap", FY_DEVICE_SPEC },
 	{ "RESUME=", "swap", FY_DEVICE_SPEC },
+	{ "boot=", NULL, FY_DEVICE_SPEC }, /* of FIPS in dracut */
 	{ "real_root=", NULL, FY_DEVICE_SPEC },
+	{ "real_resume=", "swap", FY_DEVICE_SPEC },
+	{ "crypt_root=", NULL, FY_DEVICE_CRYPT },
+	{ "crypt_swap=", NULL, FY_DEVICE_CRYPT },
+	{ "cryptdevice=", NULL, FY_DEVICE_CRYPT }, /* mkinitcpio: NAME:... */
+	{ "cryptkey=", NULL, FY_DEVICE_SPEC },
+	/* In rootflags=: of XFS, Btrfs, ext4. */
+	{ "logdev=", NULL, FY_DEVICE_PATH },
+	{ "rtdev=", NULL, FY_DEVICE_PATH },
+	{ "device=", NULL, FY_DEVICE_PATH },
+	{ "journal_path=", NULL, FY_DEVICE_PATH },
 	{ "systemd.machine_root=", NULL, FY_DEVICE_SPEC },
 	{ "source=", NULL, FY_DEVICE_CRYPT }, /* in cryptopts= */
 };
@@ -147,6 +260,13 @@ ends_value(char c)
 {
 	return is_blank(c) || c == '\n' || c == '\r' || c == '"' || c == '\'' ||
 	       c == ',' || c == ';' || c == '\\';
+}
+
+/* What mkinitcpio's values go on behind; names by path have it inside. */
+static bool
+ends_at_colon(const char *key)
+{
+	return strncmp(key, "crypt", 5) == 0 && key[5] != '_';
 }
 
 /* Whether a key may begin behind 'c'. */
@@ -198,7 +318,7 @@ edit_arguments(struct fy_editing *e, const char *line, const char *end)
 	static const char console[] = "console=";
 	const size_t console_len = sizeof(console) - 1;
 	const char *p = line, *value;
-	size_t key, n;
+	size_t key, n, start = e->out.len;
 
 	if (is_comment(line, end)) {
 		fy_text_put(&e->out, line, (size_t)(end - line));
@@ -223,12 +343,15 @@ edit_arguments(struct fy_editing *e, const char *line, const char *end)
 		if (value < end && (*value == '"' || *value == '\''))
 			value++;
 		fy_text_put(&e->out, p, (size_t)(value - p));
-		for (n = 0; value + n < end && !ends_value(value[n]); n++)
+		for (n = 0; value + n < end && !ends_value(value[n]) &&
+			    !(value[n] == ':' && ends_at_colon(keys[key].key));
+		     n++)
 			;
 		fy_editing_put_name(e, value, n, keys[key].type,
 				    keys[key].form);
 		p = value + n;
 	}
+	list_rest(e, start, false);
 }
 
 /* A shell assignment NAME=true, quoted or not. */
@@ -290,14 +413,6 @@ edit_device_map(struct fy_editing *e, const char *line, const char *end)
 	fy_text_put(&e->out, line, (size_t)(end - line));
 }
 
-static bool
-begins(const char *line, const char *end, const char *with)
-{
-	size_t len = strlen(with);
-
-	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
-}
-
 static void
 edit_debconf(struct fy_editing *e, const char *line, const char *end)
 {
@@ -356,12 +471,6 @@ edit_grubenv(struct fy_editing *e, const char *line, const char *end)
 
 /* --- any path ------------------------------------------------------------- */
 
-static bool
-in_path(char c)
-{
-	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
-}
-
 static void
 edit_paths_as(struct fy_editing *e, const char *line, const char *end,
 	      bool list_only)
@@ -381,14 +490,7 @@ edit_paths_as(struct fy_editing *e, const char *line, const char *end,
 		for (n = 0; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
 			;
 		if (list_only) {
-			fy_autofree char *name = strndup(p, n);
-			fy_autofree char *to = NULL;
-
-			if (name != NULL &&
-			    fy_devices_translate(e->ctx->devices, name, NULL,
-						 FY_DEVICE_PATH,
-						 &to) != FY_DEVICE_OTHER)
-				fy_editing_unknown(e, name);
+			list_name(e, p, n);
 			fy_text_put(&e->out, p, n);
 		} else {
 			fy_editing_put_name(e, p, n, NULL, FY_DEVICE_PATH);

@@ -292,10 +292,12 @@ about_unknown(enum fy_edit_kind kind)
 	if (kind == FY_EDIT_LIST)
 		return "which will have another name; edit it by hand";
 	if (kind == FY_EDIT_FSTAB)
-		return "and it is not known what that is; it was left, and "
-		       "without it the system may stop as it starts, unless "
+		return "and it is not known what that is, or how to name it "
+		       "there; it was left, and without it the system may stop "
+		       "as it starts, unless "
 		       "the line says 'nofail'";
-	return "and it is not known what that is; it was left";
+	return "and it is not known what that is, or how to name it there; it "
+	       "was left";
 }
 
 static int

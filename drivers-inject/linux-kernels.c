@@ -193,7 +193,7 @@ look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
 	for (i = 0; r == 0 && i < unknown.n; i++)
 		r = fy_disks_warn(k->s->disks, err,
 				  "'%s' in '%s' names '%s', and it is not "
-				  "known what that is",
+				  "known what that is, or how to name it there",
 				  path, k->path, unknown.items[i]);
 	fy_string_set_release(&unknown);
 	if (r == -1 || new == NULL)
