@@ -45,6 +45,14 @@ field_is(const struct field *f, const char *s)
 	return f->len == strlen(s) && memcmp(f->at, s, f->len) == 0;
 }
 
+static inline bool
+begins(const char *line, const char *end, const char *with)
+{
+	size_t len = strlen(with);
+
+	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
+}
+
 /* At most 'max' words; returns their number. */
 static inline size_t
 split(const char *line, const char *end, struct field *ret, size_t max)

@@ -14,6 +14,7 @@ struct fy_editing {
 	size_t size;	      /* of the whole text */
 	bool debconf_devices; /* in a paragraph about GRUB's devices */
 	const char *end;      /* of the whole text */
+	size_t n_tried;	      /* patterns of lvm.conf */
 	enum { OTHER, DEVICE, ARRAY, NAMELESS_ARRAY } mdadm; /* the entry */
 	bool all_partitions; /* its DEVICE entry says so already */
 	enum { NOT_ASKED, NONE, TAKEN } console; /* is it spoken of? */
@@ -29,6 +30,7 @@ void fy_editing_put_name(struct fy_editing *e, const char *name, size_t len,
  * line as it is, and tell of the old names in it. */
 void fy_edit_lvm_devices(struct fy_editing *e, const char *line,
 			 const char *end);
+void fy_edit_lvm_conf(struct fy_editing *e, const char *line, const char *end);
 void fy_edit_mdadm(struct fy_editing *e, const char *line, const char *end);
 void fy_edit_list_paths(struct fy_editing *e, const char *line,
 			const char *end);

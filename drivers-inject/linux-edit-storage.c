@@ -3,6 +3,8 @@
 #include "drivers-inject/linux-edit-internal.h"
 #include "drivers-inject/linux-edit-state.h"
 
+#include <ctype.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -76,6 +78,243 @@ fy_edit_lvm_devices(struct fy_editing *e, const char *line, const char *end)
 			fy_text_put(&e->out, f[i].at, f[i].len);
 	}
 	fy_text_put(&e->out, line, (size_t)(end - line));
+}
+
+/* --- lvm.conf's filters --------------------------------------------------- */
+
+#define MAX_PATTERNS 64u   /* of one filter */
+#define MAX_TRIED    1024u /* of one text: compiling them takes time */
+#define MAX_PATTERN  255u
+
+struct filter {
+	struct field patterns[MAX_PATTERNS];
+	size_t n;
+	const char *open, *close; /* its brackets */
+};
+
+/* Behind blanks, newlines, commas and comments. */
+static const char *
+skip_space(const char *p, const char *end)
+{
+	for (; p < end; p++) {
+		if (*p == '#')
+			while (p + 1 < end && *p != '\n')
+				p++;
+		else if (!is_blank(*p) && *p != '\n' && *p != '\r' && *p != ',')
+			break;
+	}
+	return p;
+}
+
+/* Behind a string that begins here; 'ret' is what is in it, as it is. */
+static const char *
+take_string(const char *p, const char *end, struct field *ret)
+{
+	char quote = *p++;
+
+	ret->at = p;
+	for (; p < end && *p != quote; p++)
+		if (*p == '\\' && quote == '"' && p + 1 < end)
+			p++;
+	ret->len = (size_t)(p - ret->at);
+	return p < end ? p + 1 : end;
+}
+
+static bool
+in_key(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+/* A filter's patterns, if one begins here.  False: none, or another value. */
+static bool
+take_filter(const char *p, const char *end, struct filter *ret)
+{
+	size_t n = begins(p, end, "filter") ? 6 : 13;
+	struct field f;
+
+	if (n == 13 && !begins(p, end, "global_filter"))
+		return false;
+	p = skip_space(p + n, end);
+	if (p == end || *p != '=')
+		return false;
+	p = skip_space(p + 1, end);
+	if (p == end || *p != '[')
+		return false;
+	ret->open = p;
+	ret->n = 0;
+	for (p = skip_space(p + 1, end); p < end && (*p == '"' || *p == '\'');
+	     p = skip_space(p, end)) {
+		p = take_string(p, end, &f);
+		if (ret->n == MAX_PATTERNS)
+			return false;
+		ret->patterns[ret->n++] = f;
+	}
+	ret->close = p;
+	return p < end && *p == ']';
+}
+
+/* The next filter, outside of strings and comments. */
+static bool
+next_filter(const char *from, const char *end, struct filter *ret)
+{
+	const char *p = from;
+	struct field f;
+
+	while ((p = skip_space(p, end)) < end) {
+		if (*p == '"' || *p == '\'') {
+			p = take_string(p, end, &f);
+		} else if (in_key(*p)) {
+			if (take_filter(p, end, ret))
+				return true;
+			while (p < end && in_key(*p))
+				p++;
+		} else {
+			p++;
+		}
+	}
+	return false;
+}
+
+/* "a|regex|": 'ret' is the regex.  False: what LVM would refuse, or what is
+ * written or taken otherwise by the C library, or may take it long. */
+static bool
+take_pattern(const struct field *f, char ret[MAX_PATTERN + 1])
+{
+	static const char opening[] = "([{", closing[] = ")]}";
+	const char *bracket;
+	size_t i, repeats = 0;
+
+	if (f->len < 3 || f->len > MAX_PATTERN ||
+	    strchr("ar", f->at[0]) == NULL)
+		return false;
+	bracket = strchr(opening, f->at[1]);
+	if (f->at[f->len - 1] !=
+	    (bracket == NULL ? f->at[1] : closing[bracket - opening]))
+		return false;
+	memcpy(ret, f->at + 2, f->len - 3);
+	ret[f->len - 3] = '\0';
+	if (strlen(ret) != f->len - 3)
+		return false;
+	for (i = 0; ret[i] != '\0'; i++) {
+		repeats += ret[i] == '+' || ret[i] == '?' || ret[i] == '(';
+		if (ret[i] == '{' || repeats > 8 ||
+		    (ret[i] == '\\' && isalnum((unsigned char)ret[i + 1])))
+			return false;
+	}
+	return true;
+}
+
+/* What LVM does: the first pattern counts that matches one of a device's names,
+ * and none is a yes.  '*ret_odd' is a pattern that can't be told. */
+static bool
+rejects(struct fy_editing *e, const struct filter *f, const char *name,
+	const struct field **ret_odd)
+{
+	char regex[MAX_PATTERN + 1];
+	bool matches;
+	regex_t r;
+	size_t i;
+
+	for (i = 0; i < f->n; i++) {
+		if (e->n_tried++ >= MAX_TRIED ||
+		    !take_pattern(&f->patterns[i], regex) ||
+		    regcomp(&r, regex, REG_EXTENDED | REG_NOSUB) != 0) {
+			*ret_odd = &f->patterns[i];
+			return true;
+		}
+		matches = regexec(&r, name, 0, NULL, 0) == 0;
+		regfree(&r);
+		if (matches)
+			return f->patterns[i].at[0] == 'r';
+	}
+	return false;
+}
+
+static bool
+field_has(const struct field *f, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (memmem(f->at, f->len, *words, strlen(*words)) != NULL)
+			return true;
+	return false;
+}
+
+/* Whether it has to accept virtio's disks, since it accepts the old machine's.
+ * One that shall only see DRBD's devices must not see what they lie on.  A
+ * pattern that a person has to look at is '*ret_odd'. */
+static bool
+wants_virtio(struct fy_editing *e, const struct filter *f,
+	     const struct field **ret_odd)
+{
+	static const char *const disks[] = { "sd",	 "hd",	    "]d",
+					     "nvme",	 "cciss",   "mmcblk",
+					     "mpath",	 "by-id",   "mapper",
+					     "emcpower", "by-path", NULL };
+	static const char *const upper[] = { "drbd", NULL };
+	static const char *const others[] = { "md", "loop", NULL };
+	const struct field *other = NULL;
+	bool wanted = false;
+	size_t i;
+
+	if (!rejects(e, f, "/dev/vda", ret_odd) &&
+	    !rejects(e, f, "/dev/vda2", ret_odd) &&
+	    !rejects(e, f, "/dev/vdb1", ret_odd))
+		return false;
+	for (i = 0; i < f->n && *ret_odd == NULL; i++) {
+		const struct field *p = &f->patterns[i];
+
+		if (p->len == 0 || p->at[0] != 'a')
+			continue;
+		if (field_has(p, upper))
+			*ret_odd = p;
+		else if (field_has(p, disks))
+			wanted = true;
+		else if (!field_has(p, others))
+			other = p;
+	}
+	if (*ret_odd == NULL && !wanted)
+		*ret_odd = other;
+	return *ret_odd == NULL && wanted;
+}
+
+static void
+list_lines(struct fy_editing *e, const char *line, const char *end)
+{
+	const char *nl;
+
+	for (; line < end; line = nl) {
+		nl = memchr(line, '\n', (size_t)(end - line));
+		nl = nl == NULL ? end : nl + 1;
+		fy_edit_list_paths(e, line, nl);
+	}
+}
+
+/* The whole text at its first line: a filter may have several. */
+void
+fy_edit_lvm_conf(struct fy_editing *e, const char *line, const char *end)
+{
+	struct filter f;
+
+	if (line != e->end - e->size)
+		return;
+	for (end = e->end; next_filter(line, end, &f); line = f.close) {
+		const struct field *odd = NULL;
+
+		list_lines(e, line, f.open);
+		fy_text_put(&e->out, f.open, 1);
+		if (wants_virtio(e, &f, &odd))
+			fy_text_add(&e->out, " \"" FY_LVM_VIRTIO "\",");
+		if (odd != NULL) {
+			fy_autofree char *name = strndup(odd->at, odd->len);
+
+			if (name != NULL)
+				fy_editing_unknown(e, name);
+		}
+		fy_text_put(&e->out, f.open + 1,
+			    (size_t)(f.close - f.open) - 1);
+	}
+	list_lines(e, line, end);
 }
 
 /* --- mdadm.conf ----------------------------------------------------------- */

@@ -58,14 +58,6 @@ fy_editing_put_name(struct fy_editing *e, const char *name, size_t len,
 /* --- fstab and crypttab --------------------------------------------------- */
 
 static bool
-begins(const char *line, const char *end, const char *with)
-{
-	size_t len = strlen(with);
-
-	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
-}
-
-static bool
 in_path(char c)
 {
 	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
@@ -576,6 +568,7 @@ static void (*const editors[])(struct fy_editing *e, const char *line,
 	[FY_EDIT_LVM_DEVICES] = fy_edit_lvm_devices,
 	[FY_EDIT_MDADM] = fy_edit_mdadm,
 	[FY_EDIT_CONSOLES] = edit_consoles,
+	[FY_EDIT_LVM_CONF] = fy_edit_lvm_conf,
 	[FY_EDIT_LIST] = fy_edit_list_paths,
 };
 

@@ -24,6 +24,7 @@ struct rule {
 #define WHY_FSTAB   "device names become names that stay"
 #define WHY_ARGS    "kernel arguments name devices by UUID"
 #define WHY_GRUB    "later updates shall not bring old device names back"
+#define WHY_LVM	    "LVM's filter accepts the disks on virtio"
 #define WHY_MDADM   "arrays are put together of whatever name the members have"
 #define WHY_CONSOLE "the virtual machine's console instead of Xen's"
 #define WHY_DISKS   "the disk's name on virtio"
@@ -83,6 +84,8 @@ static const struct rule rules[] = {
 	{ { "etc/lvm/devices", "*.devices" },
 	  FY_EDIT_LVM_DEVICES,
 	  "LVM looks for its PVs under their names on virtio" },
+	{ { "etc/lvm", "lvm.conf" }, FY_EDIT_LVM_CONF, WHY_LVM },
+	{ { "etc/lvm", "lvmlocal.conf" }, FY_EDIT_LVM_CONF, WHY_LVM },
 	{ { "etc/mdadm", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	{ { "etc", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	{ { "etc", "inittab" }, FY_EDIT_CONSOLES, WHY_CONSOLE },
@@ -91,7 +94,6 @@ static const struct rule rules[] = {
 	{ { "etc", "lilo.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "uswsusp.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "suspend.conf" }, FY_EDIT_LIST, NULL },
-	{ { "etc/lvm", "lvm.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "multipath.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "mkinitcpio.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "initrd.mk" }, FY_EDIT_LIST, NULL },
@@ -291,6 +293,9 @@ about_unknown(enum fy_edit_kind kind)
 {
 	if (kind == FY_EDIT_LIST)
 		return "which will have another name; edit it by hand";
+	if (kind == FY_EDIT_LVM_CONF)
+		return "with which LVM may not find its volumes on virtio; "
+		       "edit it by hand";
 	if (kind == FY_EDIT_FSTAB)
 		return "and it is not known what that is, or how to name it "
 		       "there; it was left, and without it the system may stop "

@@ -255,6 +255,45 @@ static const struct row rows[] = {
 	{ FY_EDIT_ARGUMENTS, "root=/dev/sdb4", "root=PARTUUID=5678-04", NULL },
 	{ FY_EDIT_LIST, "filter = [ \"a|/dev/sda1|\" ]\n", NULL, "/dev/sda1" },
 	{ FY_EDIT_LIST, "# /dev/sda1\nDEVICE partitions\n", NULL, NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "devices {\n\tfilter = [ \"a|/dev/sda.*|\", \"r|.*|\" ]\n"
+	  "  global_filter=[\"a|^/dev/sd[ab]|\", # /dev/sda\n \"r/.*/\" ]\n}\n",
+	  "devices {\n\tfilter = [ \"a|^/dev/vd|\", \"a|/dev/sda.*|\", "
+	  "\"r|.*|\" ]\n  global_filter=[ \"a|^/dev/vd|\",\"a|^/dev/sd[ab]|\", "
+	  "# /dev/sda\n \"r/.*/\" ]\n}\n",
+	  NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "devices/filter = [ 'a(^/dev/[sh]d)', \"a|cciss/\\\"|\", "
+	  "'r|/dev/.*|',\n"
+	  " ]",
+	  "devices/filter = [ \"a|^/dev/vd|\", 'a(^/dev/[sh]d)', "
+	  "\"a|cciss/\\\"|\", 'r|/dev/.*|',\n ]",
+	  NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "filter = [ \"a|/dev/disk/by-id/scsi-.*|\", \"a|md|\", \"r|.|\" ]",
+	  "filter = [ \"a|^/dev/vd|\", \"a|/dev/disk/by-id/scsi-.*|\", "
+	  "\"a|md|\", \"r|.|\" ]",
+	  NULL },
+	/* These accept virtio, or shall see no disks. */
+	{ FY_EDIT_LVM_CONF,
+	  "filter = [ \"a|.*|\" ]\nfilter = [ \"a|/dev/sda1|\" ]\n"
+	  "filter = [ \"r|/dev/cdrom|\", \"r|/dev/sdb|\" ]\n"
+	  "filter = [ \"a|/dev/[vs]da|\", \"a|vd|\", \"r|.*|\" ]\n"
+	  "filter = [ \"a|/dev/md.*|\", \"r|.*|\" ]\nfilter = [ \"r|.*|\" ]\n"
+	  "filter = []\nscan = [ \"/dev\" ]\n# filter = [ \"a|sda|\", "
+	  "\"r|.*|\" ]\nxfilter = \"r|.*|\"\nfilter = \"r|.*|\"\n"
+	  "filter_x = [ \"a|sda|\", \"r|.*|\" ]\n"
+	  "preferred_names = [ \"^/dev/mpath/\", \"^/dev/[hs]d\" ]\n",
+	  NULL, NULL },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|drbd.*|\", \"a|sda|\", \"r|.*|\" ]",
+	  NULL, "a|drbd.*|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|/dev/fioa|\", \"r|.*|\" ]", NULL,
+	  "a|/dev/fioa|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|sd(x{2,99}){2,99}|\", \"r|.*|\" ]",
+	  NULL, "a|sd(x{2,99}){2,99}|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a\", \"r|.*|\" ]", NULL, "a" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|sda|\", \"r|.*|\"", NULL, NULL },
+	{ FY_EDIT_LVM_CONF, "x = \"/dev/sda1\"\nfilter", NULL, "/dev/sda1" },
 	{ FY_EDIT_MDADM,
 	  "# DEVICE /dev/sda1\nDEVICE /dev/sda1 /dev/sdb1 # two\n"
 	  "ARRAY /dev/md0 UUID=a:b:c:d devices=/dev/sda1,/dev/sdb1\n",
