@@ -209,7 +209,8 @@ fy_linux_value(const char *text, const char *name)
 			return strndup(line, (size_t)(end - line));
 		}
 		line = strchr(line, '\n');
-		line += line != NULL;
+		if (line != NULL)
+			line++;
 	}
 	return NULL;
 }
