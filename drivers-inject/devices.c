@@ -11,9 +11,11 @@
  *   3. the machine's paths, serial numbers and WWNs;
  *   4. the order of the disks: sda is the first one.
  * A guess that leads to a partition that isn't there, or that holds another
- * filesystem than expected, is no translation.
+ * filesystem than expected, is no translation; nor is one of a disk of which
+ * something is known that contradicts it.
  */
 #include "drivers-inject/devices.h"
+#include "drivers-inject/devices-internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -24,28 +26,10 @@
 #include "common/bytes.h"
 #include "common/file.h"
 
-#define BASE_BYTES  256
 #define MAX_ANCHORS 64u
 
-enum family {
-	LETTERS, /* sd, hd, vd, xvd: told apart by 'prefix' */
-	NVME,
-	CCISS,
-	MMC,
-	BY_ID,
-	BY_PATH,
-};
-
-struct parsed {
-	enum family family;
-	char prefix[4];	       /* of LETTERS */
-	char base[BASE_BYTES]; /* without /dev/ */
-	unsigned index;	       /* in its family */
-	unsigned number;       /* partition; 0: the disk */
-};
-
 struct anchor {
-	struct parsed what;
+	struct fy_device_name what;
 	unsigned disk;
 };
 
@@ -59,152 +43,85 @@ struct fy_devices {
 	size_t n_anchors;
 };
 
-/* --- names ---------------------------------------------------------------- */
-
-/* Digits, at least one, up to a million; moves 's' behind them. */
-static bool
-take_number(const char **s, unsigned *ret)
+/* "vg/lv" as device-mapper has it: hyphens doubled. */
+char *
+fy_devices_mapper_name(const char *path)
 {
-	unsigned v = 0;
+	char *name = malloc(13 + 2 * strlen(path)), *to = name;
 
-	if (!isdigit((unsigned char)**s))
-		return false;
-	for (; isdigit((unsigned char)**s) && v < 1000000; (*s)++)
-		v = v * 10 + (unsigned)(**s - '0');
-	*ret = v;
-	return !isdigit((unsigned char)**s);
-}
-
-static void
-set_base(struct parsed *p, const char *name, const char *end)
-{
-	size_t n = (size_t)(end - name);
-
-	if (n >= sizeof(p->base))
-		n = sizeof(p->base) - 1;
-	memcpy(p->base, name, n);
-	p->base[n] = '\0';
-}
-
-static bool
-parse_letters(const char *name, struct parsed *p)
-{
-	static const char *const prefixes[] = { "sd", "hd", "vd", "xvd" };
-	size_t i, len;
-	const char *s;
-
-	for (i = 0; i < 4; i++) {
-		len = strlen(prefixes[i]);
-		if (strncmp(name, prefixes[i], len) == 0 &&
-		    islower((unsigned char)name[len]))
-			break;
+	if (name == NULL)
+		return NULL;
+	memcpy(to, "/dev/mapper/", 12);
+	for (to += 12; *path != '\0'; path++) {
+		if (*path == '-')
+			*to++ = '-';
+		*to++ = *path == '/' ? '-' : *path;
 	}
-	if (i == 4)
-		return false;
-	p->family = LETTERS;
-	memcpy(p->prefix, prefixes[i], len + 1);
-	p->index = 0;
-	for (s = name + len; islower((unsigned char)*s) && p->index < 100000;
-	     s++)
-		p->index = p->index * 26 + (unsigned)(*s - 'a') + 1;
-	p->index--;
-	set_base(p, name, s);
-	p->number = 0;
-	return *s == '\0' || (take_number(&s, &p->number) && *s == '\0');
+	*to = '\0';
+	return name;
 }
 
-/* "pN" or nothing, to the end. */
-static bool
-take_p_number(const char *s, struct parsed *p)
+/* The LV or array that the kernel gave that name: "/dev/mapper/vg-lv",
+ * "/dev/vg/lv", "/dev/md/0", "/dev/md0". */
+static const struct fy_disk_volume *
+find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
 {
-	p->number = 0;
-	if (*s == '\0')
+	size_t i, k;
+
+	for (i = 0; i < d->n_disks; i++)
+		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
+			const struct fy_disk_volume *v =
+				fy_disk_map_row(d->maps[i], k);
+			fy_autofree char *mapper =
+				fy_devices_mapper_name(v->path);
+			bool md = fy_streq(v->layer, "md") &&
+				  strncmp(v->path, "md/", 3) == 0;
+
+			if (v->layer == NULL)
+				continue;
+			if (fy_streq(mapper, name) ||
+			    strcmp(name + 5, v->path) == 0 ||
+			    (md && strncmp(name, "/dev/md", 7) == 0 &&
+			     strcmp(name + 7, v->path + 3) == 0)) {
+				*ret_disk = (unsigned)i;
+				return v;
+			}
+		}
+	return NULL;
+}
+
+/* A volume group may be called mpatha, and have an LV part1. */
+static bool
+parse(const struct fy_devices *d, const char *name, struct fy_device_name *ret)
+{
+	static const char by_name[] = "/dev/disk/by-id/dm-name-";
+	const size_t len = sizeof(by_name) - 1;
+	fy_autofree char *mapper = NULL;
+	unsigned disk;
+
+	if (!fy_device_name_parse(name, ret))
+		return false;
+	if (ret->family != FY_DEVICE_MPATH)
 		return true;
-	if (*s++ != 'p')
-		return false;
-	return take_number(&s, &p->number) && *s == '\0';
+	if (strncmp(name, by_name, len) == 0)
+		mapper = fy_format(NULL, "/dev/mapper/%s", name + len);
+	return find_upper(d, mapper == NULL ? name : mapper, &disk) == NULL;
+}
+
+/* Whether such names have no order. */
+static bool
+is_by_identity(const struct fy_device_name *p)
+{
+	return p->family == FY_DEVICE_BY_ID || p->family == FY_DEVICE_BY_PATH ||
+	       p->family == FY_DEVICE_MPATH;
 }
 
 static bool
-parse_numbers(const char *name, struct parsed *p)
+same_family(const struct fy_device_name *a, const struct fy_device_name *b)
 {
-	const char *s = name;
-	unsigned first, second;
-
-	if (strncmp(s, "nvme", 4) == 0) {
-		s += 4;
-		if (!take_number(&s, &first) || *s++ != 'n' ||
-		    !take_number(&s, &second) || second == 0)
-			return false;
-		p->family = NVME;
-		p->index = first + second - 1;
-	} else if (strncmp(s, "cciss/c", 7) == 0) {
-		s += 7;
-		if (!take_number(&s, &first) || *s++ != 'd' ||
-		    !take_number(&s, &second))
-			return false;
-		p->family = CCISS;
-		p->index = second;
-	} else if (strncmp(s, "mmcblk", 6) == 0) {
-		s += 6;
-		if (!take_number(&s, &p->index))
-			return false;
-		p->family = MMC;
-	} else {
-		return false;
-	}
-	set_base(p, name, s);
-	return take_p_number(s, p);
-}
-
-static bool
-parse_by(const char *name, struct parsed *p)
-{
-	const char *part = NULL, *s, *next = name;
-
-	if (strncmp(name, "disk/by-id/", 11) == 0)
-		p->family = BY_ID;
-	else if (strncmp(name, "disk/by-path/", 13) == 0)
-		p->family = BY_PATH;
-	else
-		return false;
-	/* Volume groups, arrays and the like keep their names. */
-	if (p->family == BY_ID && (strncmp(name + 11, "dm-", 3) == 0 ||
-				   strncmp(name + 11, "md-", 3) == 0 ||
-				   strncmp(name + 11, "lvm-", 4) == 0))
-		return false;
-	while ((next = strstr(next, "-part")) != NULL)
-		part = next++;
-	p->index = 0;
-	p->number = 0;
-	if (part != NULL) {
-		s = part + 5;
-		if (!take_number(&s, &p->number) || *s != '\0')
-			part = NULL;
-	}
-	if (part == NULL)
-		p->number = 0;
-	set_base(p, name, part == NULL ? name + strlen(name) : part);
-	return true;
-}
-
-static bool
-parse(const char *name, struct parsed *p)
-{
-	memset(p, 0, sizeof(*p));
-	if (strncmp(name, "/dev/", 5) != 0)
-		return false;
-	name += 5;
-	return strlen(name) < BASE_BYTES &&
-	       (parse_by(name, p) || parse_numbers(name, p) ||
-		parse_letters(name, p));
-}
-
-static bool
-same_family(const struct parsed *a, const struct parsed *b)
-{
-	return a->family == b->family && a->family != BY_ID &&
-	       a->family != BY_PATH && strcmp(a->prefix, b->prefix) == 0;
+	return a->family == b->family && !is_by_identity(a) &&
+	       a->controller == b->controller &&
+	       strcmp(a->prefix, b->prefix) == 0;
 }
 
 /* --- which disk ----------------------------------------------------------- */
@@ -261,11 +178,11 @@ int
 fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 		  unsigned number, struct fy_error *err)
 {
-	struct parsed p;
+	struct fy_device_name p;
 	size_t i;
 
 	(void)err;
-	if (!parse(name, &p) || p.number != number || disk >= d->n_disks ||
+	if (!parse(d, name, &p) || p.number != number || disk >= d->n_disks ||
 	    d->n_anchors == MAX_ANCHORS)
 		return 0;
 	for (i = 0; i < d->n_anchors; i++)
@@ -276,39 +193,189 @@ fy_devices_anchor(struct fy_devices *d, const char *name, unsigned disk,
 	return 0;
 }
 
+/* A WWN without what says of which kind it is: by-id's names have others. */
+static const char *
+bare_wwn(const char *w)
+{
+	static const char *const before[] = { "naa.", "eui.", "uuid.", "0x" };
+	size_t i;
+
+	for (i = 0; i < sizeof(before) / sizeof(*before); i++)
+		if (strncasecmp(w, before[i], strlen(before[i])) == 0)
+			w += strlen(before[i]);
+	return w;
+}
+
+/* The letters and digits of 's', which are all that udev leaves as they are. */
+static void
+letters_of(const char *s, char ret[FY_DEVICE_BASE_BYTES])
+{
+	size_t n = 0;
+
+	for (; *s != '\0' && n < FY_DEVICE_BASE_BYTES - 1; s++)
+		if (isalnum((unsigned char)*s))
+			ret[n++] = *s;
+	ret[n] = '\0';
+}
+
+static bool
+holds(const struct fy_device_name *p, const char *id, size_t min)
+{
+	char in[FY_DEVICE_BASE_BYTES], what[FY_DEVICE_BASE_BYTES];
+
+	if (id == NULL)
+		return false;
+	letters_of(p->base, in);
+	letters_of(id, what);
+	return strlen(what) >= min && strcasestr(in, what) != NULL;
+}
+
+enum verdict { CANNOT_TELL, IS, IS_NOT };
+
+/* A WWN of 16 digits may be the first half of one of 32. */
+static enum verdict
+compare_wwns(const char *a, const char *b)
+{
+	size_t n = strlen(a), k = strlen(b);
+
+	if (n == k)
+		return strcasecmp(a, b) == 0 ? IS : IS_NOT;
+	return strncasecmp(a, b, n < k ? n : k) == 0 ? CANNOT_TELL : IS_NOT;
+}
+
+/* Whether the disk has the identity that the name tells. */
+static enum verdict
+identify(const struct fy_machine_disk *h, const struct fy_device_name *p)
+{
+	const char *wwn = fy_device_name_wwn(p), *is;
+
+	if (p->family != FY_DEVICE_BY_ID && wwn == NULL)
+		return CANNOT_TELL;
+	is = h->wwn == NULL ? NULL : bare_wwn(h->wwn);
+	if (wwn != NULL && is != NULL && fy_device_is_wwn(is))
+		return compare_wwns(is, wwn);
+	if (holds(p, is, 8) || holds(p, h->serial, 4))
+		return IS;
+	return h->serial != NULL && strlen(h->serial) >= 4 &&
+			       fy_device_name_has_serial(p)
+		       ? IS_NOT
+		       : CANNOT_TELL;
+}
+
 static long
-by_machine(const struct fy_devices *d, const struct parsed *p)
+by_machine(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	size_t i;
 
 	for (i = 0; i < d->n_disks; i++) {
 		const struct fy_machine_disk *h = d->hardware[i];
-		struct parsed q;
+		struct fy_device_name q;
 
 		if (h == NULL)
 			continue;
-		if (h->path != NULL && parse(h->path, &q) &&
-		    strcmp(q.base, p->base) == 0)
+		if (h->path != NULL && fy_device_name_parse(h->path, &q) &&
+		    q.family != FY_DEVICE_MPATH && strcmp(q.base, p->base) == 0)
 			return (long)i;
-		if (p->family == BY_ID &&
-		    ((h->serial != NULL && strlen(h->serial) >= 4 &&
-		      strstr(p->base, h->serial) != NULL) ||
-		     (h->wwn != NULL && strlen(h->wwn) >= 8 &&
-		      strcasestr(p->base, h->wwn) != NULL)))
+		if (identify(h, p) == IS)
 			return (long)i;
 	}
 	return -1;
 }
 
+/* What drivers call sd may become vd or cciss, never nvme. */
+static enum fy_device_family
+kind_of(const struct fy_device_name *p)
+{
+	if (fy_device_name_is_by_id(p, "nvme-"))
+		return FY_DEVICE_NVME;
+	if (fy_device_name_is_by_id(p, "mmc-"))
+		return FY_DEVICE_MMC;
+	if (fy_device_name_is_by_id(p, "ata-"))
+		return FY_DEVICE_LETTERS;
+	return p->family == FY_DEVICE_CCISS ? FY_DEVICE_LETTERS : p->family;
+}
+
+static bool
+other_kind(const struct fy_device_name *a, const struct fy_device_name *b)
+{
+	enum fy_device_family x = kind_of(a), y = kind_of(b);
+
+	return x != y && x <= FY_DEVICE_MMC && y <= FY_DEVICE_MMC;
+}
+
+/* Two names in /dev/disk of one disk: the WWN's, with two prefixes. */
+static bool
+same_wwn(const struct fy_device_name *a, const struct fy_device_name *b)
+{
+	const char *x = fy_device_name_wwn(a), *y = fy_device_name_wwn(b);
+
+	return x != NULL && y != NULL && strcasecmp(x, y) == 0;
+}
+
+/* Whether the name is of a disk of the machine that is not among ours. */
+static bool
+is_left_behind(const struct fy_devices *d, const struct fy_device_name *p)
+{
+	size_t i;
+
+	for (i = 0; i < d->machine->n_disks; i++)
+		if (identify(&d->machine->disks[i], p) == IS)
+			return true;
+	return false;
+}
+
+/* Whether the name can't be that disk's, since that one is known by another. */
+static bool
+denies(const struct anchor *a, const struct fy_device_name *p, unsigned disk)
+{
+	const struct fy_device_name *is = &a->what;
+
+	if (is->family == p->family && is->controller != p->controller)
+		return true;
+	if (a->disk != disk)
+		return false;
+	return other_kind(p, is) ||
+	       (p->family == FY_DEVICE_MPATH && is->family <= FY_DEVICE_MMC) ||
+	       (is->family == p->family && is_by_identity(p));
+}
+
+/* Whether what is known of that disk says that the name was another's: a wrong
+ * guess would mount a partition of the system where that one's was, and a
+ * backup there would be written over /boot. */
+static bool
+contradicts(const struct fy_devices *d, const struct fy_device_name *p,
+	    unsigned disk)
+{
+	const struct fy_machine_disk *h = d->hardware[disk];
+	struct fy_device_name q;
+	size_t i;
+
+	if (fy_device_name_is_by_id(p, "usb-"))
+		return true;
+	/* Local disks beside LUNs that stay where they are are common. */
+	if (p->family == FY_DEVICE_MPATH && h != NULL && h->n_paths < 2)
+		return true;
+	if (h != NULL && (identify(h, p) == IS_NOT || is_left_behind(d, p)))
+		return true;
+	if (h != NULL && h->path != NULL && fy_device_name_parse(h->path, &q) &&
+	    other_kind(p, &q))
+		return true;
+	for (i = 0; i < d->n_anchors; i++)
+		if (denies(&d->anchors[i], p, disk))
+			return true;
+	return false;
+}
+
 static long
-by_anchor(const struct fy_devices *d, const struct parsed *p)
+by_anchor(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	const struct anchor *near = NULL;
 	long disk;
 	size_t i;
 
 	for (i = 0; i < d->n_anchors; i++) {
-		if (strcmp(d->anchors[i].what.base, p->base) == 0)
+		if (strcmp(d->anchors[i].what.base, p->base) == 0 ||
+		    same_wwn(&d->anchors[i].what, p))
 			return (long)d->anchors[i].disk;
 		if (near == NULL && same_family(&d->anchors[i].what, p))
 			near = &d->anchors[i];
@@ -319,24 +386,28 @@ by_anchor(const struct fy_devices *d, const struct parsed *p)
 	if (disk == (long)near->disk) /* so the machine's paths hold here */
 		return (disk = by_machine(d, p)) >= 0 ? disk : -2;
 	disk = (long)near->disk + (long)p->index - (long)near->what.index;
-	return disk >= 0 && (size_t)disk < d->n_disks ? disk : -2;
+	return disk >= 0 && (size_t)disk < d->n_disks &&
+			       !contradicts(d, p, (unsigned)disk)
+		       ? disk
+		       : -2;
 }
 
 static long
-find_disk(const struct fy_devices *d, const struct parsed *p)
+find_disk(const struct fy_devices *d, const struct fy_device_name *p)
 {
 	long disk = by_anchor(d, p);
 
+	if (disk == -1)
+		disk = by_machine(d, p);
 	if (disk != -1)
 		return disk;
-	disk = by_machine(d, p);
-	if (disk != -1)
-		return disk;
-	if (d->n_disks == 1 && p->index == 0)
-		return 0;
-	if (p->family == BY_ID || p->family == BY_PATH)
+	/* By the order, or because there is but one.  Where the disks of a
+	 * second controller begin is not known. */
+	if (p->controller > 0 || p->index >= d->n_disks ||
+	    (is_by_identity(p) && d->n_disks != 1) ||
+	    contradicts(d, p, p->index))
 		return -1;
-	return p->index < d->n_disks ? (long)p->index : -1;
+	return (long)p->index;
 }
 
 static const struct fy_disk_volume *
@@ -421,24 +492,6 @@ fy_devices_disk_name(const char *kind, unsigned disk, unsigned number,
 	return fy_format(err, "/dev/%s%s%s", kind, letters + at, part);
 }
 
-/* "vg/lv" as device-mapper has it: hyphens doubled. */
-char *
-fy_devices_mapper_name(const char *path)
-{
-	char *name = malloc(13 + 2 * strlen(path)), *to = name;
-
-	if (name == NULL)
-		return NULL;
-	memcpy(to, "/dev/mapper/", 12);
-	for (to += 12; *path != '\0'; path++) {
-		if (*path == '-')
-			*to++ = '-';
-		*to++ = *path == '/' ? '-' : *path;
-	}
-	*to = '\0';
-	return name;
-}
-
 /* Whether the volume is a part of others, so that its UUID is no
  * filesystem's. */
 static bool
@@ -515,10 +568,10 @@ const struct fy_disk_volume *
 fy_devices_find(const struct fy_devices *d, const char *name,
 		unsigned *ret_disk)
 {
-	struct parsed p;
+	struct fy_device_name p;
 	long disk;
 
-	if (!parse(name, &p) || (disk = find_disk(d, &p)) < 0)
+	if (!parse(d, name, &p) || (disk = find_disk(d, &p)) < 0)
 		return NULL;
 	*ret_disk = (unsigned)disk;
 	return find_volume(d, (unsigned)disk, p.number);
@@ -529,12 +582,12 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 		     const char *type, enum fy_device_form form, char **ret)
 {
 	const struct fy_disk_volume *v;
-	struct parsed p;
+	struct fy_device_name p;
 	unsigned disk = 0;
 	long found;
 
 	*ret = NULL;
-	if (!parse(name, &p))
+	if (!parse(d, name, &p))
 		return FY_DEVICE_OTHER;
 	if (form == FY_DEVICE_VIRTIO && p.number == 0) {
 		found = find_disk(d, &p);
@@ -547,35 +600,6 @@ fy_devices_translate(const struct fy_devices *d, const char *name,
 	if (v != NULL && fits(v, type))
 		*ret = fy_devices_name(d, disk, v, form);
 	return *ret == NULL ? FY_DEVICE_UNKNOWN : FY_DEVICE_KNOWN;
-}
-
-/* The LV or array that the kernel gave that name: "/dev/mapper/vg-lv",
- * "/dev/vg/lv", "/dev/md/0", "/dev/md0". */
-static const struct fy_disk_volume *
-find_upper(const struct fy_devices *d, const char *name, unsigned *ret_disk)
-{
-	size_t i, k;
-
-	for (i = 0; i < d->n_disks; i++)
-		for (k = 0; k < fy_disk_map_rows(d->maps[i]); k++) {
-			const struct fy_disk_volume *v =
-				fy_disk_map_row(d->maps[i], k);
-			fy_autofree char *mapper =
-				fy_devices_mapper_name(v->path);
-			bool md = fy_streq(v->layer, "md") &&
-				  strncmp(v->path, "md/", 3) == 0;
-
-			if (v->layer == NULL)
-				continue;
-			if (fy_streq(mapper, name) ||
-			    strcmp(name + 5, v->path) == 0 ||
-			    (md && strncmp(name, "/dev/md", 7) == 0 &&
-			     strcmp(name + 7, v->path + 3) == 0)) {
-				*ret_disk = (unsigned)i;
-				return v;
-			}
-		}
-	return NULL;
 }
 
 /* The value of 'v' that a spec of this kind compares with. */

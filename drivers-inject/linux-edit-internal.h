@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* The words of a line: what both the edits and the readers take apart. */
 
@@ -37,6 +38,20 @@ struct field {
 	const char *at;
 	size_t len;
 };
+
+static inline bool
+field_is(const struct field *f, const char *s)
+{
+	return f->len == strlen(s) && memcmp(f->at, s, f->len) == 0;
+}
+
+static inline bool
+begins(const char *line, const char *end, const char *with)
+{
+	size_t len = strlen(with);
+
+	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
+}
 
 /* At most 'max' words; returns their number. */
 static inline size_t

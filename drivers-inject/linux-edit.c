@@ -2,10 +2,12 @@
 /*
  * Edits of text files, line by line: each kind has a function that gets a line
  * and puts its new form.  Bytes that are not part of an old device name are
- * copied as they are, spaces, comments and missing newlines included.
+ * copied as they are, spaces, comments and missing newlines included.  Those of
+ * LVM and md are in linux-edit-storage.c.
  */
 #include "drivers-inject/linux-edit.h"
 #include "drivers-inject/linux-edit-internal.h"
+#include "drivers-inject/linux-edit-state.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,23 +16,10 @@
 
 #define CONSOLE	    "ttyS0" /* the virtual machine's */
 #define MAX_UNKNOWN 100u    /* names that are told of, of one text */
+#define MAX_NAME    512u    /* longer ones are none */
 
-struct editing {
-	const struct fy_edit_context *ctx;
-	struct fy_text out;
-	struct fy_string_set *unknown;
-	struct fy_error *err;
-	bool failed;
-	size_t size;	      /* of the whole text */
-	bool debconf_devices; /* in a paragraph about GRUB's devices */
-	const char *end;      /* of the whole text */
-	enum { OTHER, DEVICE, ARRAY, NAMELESS_ARRAY } mdadm; /* the entry */
-	bool all_partitions; /* its DEVICE entry says so already */
-	enum { NOT_ASKED, NONE, TAKEN } console; /* is it spoken of? */
-};
-
-static void
-unknown_name(struct editing *e, const char *name)
+void
+fy_editing_unknown(struct fy_editing *e, const char *name)
 {
 	if (e->unknown->n > MAX_UNKNOWN)
 		return;
@@ -41,9 +30,9 @@ unknown_name(struct editing *e, const char *name)
 }
 
 /* Put the name, translated when it is an old one. */
-static void
-put_name(struct editing *e, const char *name, size_t len, const char *type,
-	 enum fy_device_form form)
+void
+fy_editing_put_name(struct fy_editing *e, const char *name, size_t len,
+		    const char *type, enum fy_device_form form)
 {
 	fy_autofree char *old = strndup(name, len);
 	fy_autofree char *new = NULL;
@@ -58,7 +47,7 @@ put_name(struct editing *e, const char *name, size_t len, const char *type,
 		fy_text_add(&e->out, new);
 		return;
 	case FY_DEVICE_UNKNOWN:
-		unknown_name(e, old);
+		fy_editing_unknown(e, old);
 		break;
 	case FY_DEVICE_OTHER:
 		break;
@@ -69,16 +58,96 @@ put_name(struct editing *e, const char *name, size_t len, const char *type,
 /* --- fstab and crypttab --------------------------------------------------- */
 
 static bool
-field_is(const struct field *f, const char *s)
+in_path(char c)
 {
-	return f->len == strlen(s) && memcmp(f->at, s, f->len) == 0;
+	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
+}
+
+/* Tell of the old name in these bytes, a path: with what follows a colon, or
+ * without. */
+static void
+list_name(struct fy_editing *e, const char *at, size_t n)
+{
+	fy_autofree char *name = n > MAX_NAME ? NULL : strndup(at, n);
+	fy_autofree char *to = NULL;
+	char *colon;
+
+	while (name != NULL) {
+		if (fy_devices_translate(e->ctx->devices, name, NULL,
+					 FY_DEVICE_PATH,
+					 &to) != FY_DEVICE_OTHER) {
+			fy_editing_unknown(e, name);
+			return;
+		}
+		colon = strrchr(name, ':');
+		if (colon == NULL)
+			return;
+		*colon = '\0';
+	}
+}
+
+/* Tell of the old names in what was put from 'start' on, as values or as words
+ * ('words'; else a title, "Windows (on /dev/sda1)", is one). */
+static void
+list_rest(struct fy_editing *e, size_t start, bool words)
+{
+	const char *p, *end;
+	size_t n;
+
+	if (e->out.failed || e->out.len <= start)
+		return;
+	p = e->out.data + start;
+	end = e->out.data + e->out.len;
+	while ((p = memmem(p, (size_t)(end - p), "/dev/", 5)) != NULL) {
+		char before = p == e->out.data + start ? ' ' : p[-1];
+
+		for (n = 5; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
+			;
+		if ((before != '\0' && strchr("=:,\"'", before) != NULL) ||
+		    (words && is_blank(before)))
+			list_name(e, p, n);
+		p += n;
+	}
+}
+
+/* Options that name another device, by its path: nobody else looks into them
+ * before the kernel does. */
+static const char *const device_options[] = {
+	"logdev=",	   "rtdev=", "device=",
+	"journal_path=",   "jdev=",  "x-systemd.requires=",
+	"x-systemd.after="
+};
+
+static void
+edit_options(struct fy_editing *e, const struct field *f)
+{
+	const char *p = f->at, *end = f->at + f->len;
+	size_t i, n, key;
+
+	for (; p < end; p += n) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+
+		n = (size_t)((comma == NULL ? end : comma) - p);
+		for (i = 0, key = 0;
+		     i < sizeof(device_options) / sizeof(*device_options); i++)
+			if (begins(p, p + n, device_options[i]))
+				key = strlen(device_options[i]);
+		fy_text_put(&e->out, p, key);
+		if (key > 0)
+			fy_editing_put_name(e, p + key, n - key, NULL,
+					    FY_DEVICE_PATH);
+		else
+			fy_text_put(&e->out, p, n);
+		if (p + n < end)
+			fy_text_put(&e->out, p + n++, 1);
+	}
 }
 
 static void
-edit_fstab(struct editing *e, const char *line, const char *end)
+edit_fstab(struct fy_editing *e, const char *line, const char *end)
 {
 	struct field f[4];
-	size_t n = split(line, end, f, 4);
+	size_t n = split(line, end, f, 4), start = e->out.len;
 	fy_autofree char *type = NULL;
 
 	if (n < 3 || f[0].at[0] == '#') {
@@ -89,9 +158,15 @@ edit_fstab(struct editing *e, const char *line, const char *end)
 	if (type == NULL)
 		e->failed = true;
 	fy_text_put(&e->out, line, (size_t)(f[0].at - line));
-	put_name(e, f[0].at, f[0].len, type, FY_DEVICE_SPEC);
+	fy_editing_put_name(e, f[0].at, f[0].len, type, FY_DEVICE_SPEC);
 	line = f[0].at + f[0].len;
+	if (n > 3) {
+		fy_text_put(&e->out, line, (size_t)(f[3].at - line));
+		edit_options(e, &f[3]);
+		line = f[3].at + f[3].len;
+	}
 	fy_text_put(&e->out, line, (size_t)(end - line));
+	list_rest(e, start, true);
 }
 
 /* Whether a comma-separated option is there. */
@@ -114,11 +189,11 @@ has_option(const struct field *f, const char *name)
 }
 
 static void
-edit_crypttab(struct editing *e, const char *line, const char *end)
+edit_crypttab(struct fy_editing *e, const char *line, const char *end)
 {
 	enum fy_device_form form = FY_DEVICE_CRYPT;
 	struct field f[4];
-	size_t n = split(line, end, f, 4);
+	size_t n = split(line, end, f, 4), start = e->out.len;
 
 	if (n < 2 || f[0].at[0] == '#') {
 		fy_text_put(&e->out, line, (size_t)(end - line));
@@ -134,14 +209,15 @@ edit_crypttab(struct editing *e, const char *line, const char *end)
 	      (has_option(&f[3], "swap") && !has_option(&f[3], "luks")))))
 		form = FY_DEVICE_PARTUUID;
 	fy_text_put(&e->out, line, (size_t)(f[1].at - line));
-	put_name(e, f[1].at, f[1].len, NULL, form);
+	fy_editing_put_name(e, f[1].at, f[1].len, NULL, form);
 	line = f[1].at + f[1].len;
 	if (n > 2) { /* the key may be on a device: /dev/sdb1 */
 		fy_text_put(&e->out, line, (size_t)(f[2].at - line));
-		put_name(e, f[2].at, f[2].len, NULL, FY_DEVICE_PATH);
+		fy_editing_put_name(e, f[2].at, f[2].len, NULL, FY_DEVICE_PATH);
 		line = f[2].at + f[2].len;
 	}
 	fy_text_put(&e->out, line, (size_t)(end - line));
+	list_rest(e, start, true);
 }
 
 /* --- kernel arguments ----------------------------------------------------- */
@@ -155,7 +231,18 @@ static const struct {
 	{ "ROOT=", NULL, FY_DEVICE_SPEC },
 	{ "resume=", "swap", FY_DEVICE_SPEC },
 	{ "RESUME=", "swap", FY_DEVICE_SPEC },
+	{ "boot=", NULL, FY_DEVICE_SPEC }, /* of FIPS in dracut */
 	{ "real_root=", NULL, FY_DEVICE_SPEC },
+	{ "real_resume=", "swap", FY_DEVICE_SPEC },
+	{ "crypt_root=", NULL, FY_DEVICE_CRYPT },
+	{ "crypt_swap=", NULL, FY_DEVICE_CRYPT },
+	{ "cryptdevice=", NULL, FY_DEVICE_CRYPT }, /* mkinitcpio: NAME:... */
+	{ "cryptkey=", NULL, FY_DEVICE_SPEC },
+	/* In rootflags=: of XFS, Btrfs, ext4. */
+	{ "logdev=", NULL, FY_DEVICE_PATH },
+	{ "rtdev=", NULL, FY_DEVICE_PATH },
+	{ "device=", NULL, FY_DEVICE_PATH },
+	{ "journal_path=", NULL, FY_DEVICE_PATH },
 	{ "systemd.machine_root=", NULL, FY_DEVICE_SPEC },
 	{ "source=", NULL, FY_DEVICE_CRYPT }, /* in cryptopts= */
 };
@@ -165,6 +252,13 @@ ends_value(char c)
 {
 	return is_blank(c) || c == '\n' || c == '\r' || c == '"' || c == '\'' ||
 	       c == ',' || c == ';' || c == '\\';
+}
+
+/* What mkinitcpio's values go on behind; names by path have it inside. */
+static bool
+ends_at_colon(const char *key)
+{
+	return strncmp(key, "crypt", 5) == 0 && key[5] != '_';
 }
 
 /* Whether a key may begin behind 'c'. */
@@ -211,12 +305,12 @@ xen_console(const char *s, const char *end)
 }
 
 static void
-edit_arguments(struct editing *e, const char *line, const char *end)
+edit_arguments(struct fy_editing *e, const char *line, const char *end)
 {
 	static const char console[] = "console=";
 	const size_t console_len = sizeof(console) - 1;
 	const char *p = line, *value;
-	size_t key, n;
+	size_t key, n, start = e->out.len;
 
 	if (is_comment(line, end)) {
 		fy_text_put(&e->out, line, (size_t)(end - line));
@@ -241,11 +335,15 @@ edit_arguments(struct editing *e, const char *line, const char *end)
 		if (value < end && (*value == '"' || *value == '\''))
 			value++;
 		fy_text_put(&e->out, p, (size_t)(value - p));
-		for (n = 0; value + n < end && !ends_value(value[n]); n++)
+		for (n = 0; value + n < end && !ends_value(value[n]) &&
+			    !(value[n] == ':' && ends_at_colon(keys[key].key));
+		     n++)
 			;
-		put_name(e, value, n, keys[key].type, keys[key].form);
+		fy_editing_put_name(e, value, n, keys[key].type,
+				    keys[key].form);
 		p = value + n;
 	}
+	list_rest(e, start, false);
 }
 
 /* A shell assignment NAME=true, quoted or not. */
@@ -264,7 +362,7 @@ is_true(const char *line, const char *end, const char *name)
 }
 
 static void
-edit_default_grub(struct editing *e, const char *line, const char *end)
+edit_default_grub(struct fy_editing *e, const char *line, const char *end)
 {
 	const char *spec = e->ctx->root_spec;
 	const char *value;
@@ -292,7 +390,7 @@ edit_default_grub(struct editing *e, const char *line, const char *end)
 /* --- GRUB's device lists -------------------------------------------------- */
 
 static void
-edit_device_map(struct editing *e, const char *line, const char *end)
+edit_device_map(struct fy_editing *e, const char *line, const char *end)
 {
 	struct field f[2];
 	size_t n = split(line, end, f, 2);
@@ -302,21 +400,13 @@ edit_device_map(struct editing *e, const char *line, const char *end)
 		return;
 	}
 	fy_text_put(&e->out, line, (size_t)(f[1].at - line));
-	put_name(e, f[1].at, f[1].len, NULL, FY_DEVICE_VIRTIO);
+	fy_editing_put_name(e, f[1].at, f[1].len, NULL, FY_DEVICE_VIRTIO);
 	line = f[1].at + f[1].len;
 	fy_text_put(&e->out, line, (size_t)(end - line));
 }
 
-static bool
-begins(const char *line, const char *end, const char *with)
-{
-	size_t len = strlen(with);
-
-	return (size_t)(end - line) >= len && memcmp(line, with, len) == 0;
-}
-
 static void
-edit_debconf(struct editing *e, const char *line, const char *end)
+edit_debconf(struct fy_editing *e, const char *line, const char *end)
 {
 	size_t n;
 
@@ -334,7 +424,7 @@ edit_debconf(struct editing *e, const char *line, const char *end)
 		for (n = 0; line + n < end && !ends_value(line[n]); n++)
 			;
 		if (n > 0)
-			put_name(e, line, n, NULL, FY_DEVICE_VIRTIO);
+			fy_editing_put_name(e, line, n, NULL, FY_DEVICE_VIRTIO);
 		else
 			fy_text_put(&e->out, line, 1);
 		line += n > 0 ? n : 1;
@@ -344,7 +434,7 @@ edit_debconf(struct editing *e, const char *line, const char *end)
 /* (hd0) of SUSE's /etc/default/grub_installdevice, and its other words, are
  * left. */
 static void
-edit_device_lines(struct editing *e, const char *line, const char *end)
+edit_device_lines(struct fy_editing *e, const char *line, const char *end)
 {
 	struct field f[2];
 
@@ -353,7 +443,7 @@ edit_device_lines(struct editing *e, const char *line, const char *end)
 		return;
 	}
 	fy_text_put(&e->out, line, (size_t)(f[0].at - line));
-	put_name(e, f[0].at, f[0].len, NULL, FY_DEVICE_VIRTIO);
+	fy_editing_put_name(e, f[0].at, f[0].len, NULL, FY_DEVICE_VIRTIO);
 	line = f[0].at + f[0].len;
 	fy_text_put(&e->out, line, (size_t)(end - line));
 }
@@ -361,7 +451,7 @@ edit_device_lines(struct editing *e, const char *line, const char *end)
 /* GRUB finds the block by its size and first line, and wants '#' up to the
  * end: the filling is the last line, without a newline. */
 static void
-edit_grubenv(struct editing *e, const char *line, const char *end)
+edit_grubenv(struct fy_editing *e, const char *line, const char *end)
 {
 	if (*line != '#' || end[-1] == '\n') {
 		edit_arguments(e, line, end);
@@ -373,14 +463,8 @@ edit_grubenv(struct editing *e, const char *line, const char *end)
 
 /* --- any path ------------------------------------------------------------- */
 
-static bool
-in_path(char c)
-{
-	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
-}
-
 static void
-edit_paths_as(struct editing *e, const char *line, const char *end,
+edit_paths_as(struct fy_editing *e, const char *line, const char *end,
 	      bool list_only)
 {
 	const char *p = line;
@@ -398,248 +482,25 @@ edit_paths_as(struct editing *e, const char *line, const char *end,
 		for (n = 0; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
 			;
 		if (list_only) {
-			fy_autofree char *name = strndup(p, n);
-			fy_autofree char *to = NULL;
-
-			if (name != NULL &&
-			    fy_devices_translate(e->ctx->devices, name, NULL,
-						 FY_DEVICE_PATH,
-						 &to) != FY_DEVICE_OTHER)
-				unknown_name(e, name);
+			list_name(e, p, n);
 			fy_text_put(&e->out, p, n);
 		} else {
-			put_name(e, p, n, NULL, FY_DEVICE_PATH);
+			fy_editing_put_name(e, p, n, NULL, FY_DEVICE_PATH);
 		}
 		p += n;
 	}
 }
 
 static void
-edit_paths(struct editing *e, const char *line, const char *end)
+edit_paths(struct fy_editing *e, const char *line, const char *end)
 {
 	edit_paths_as(e, line, end, false);
 }
 
-static void
-list_paths(struct editing *e, const char *line, const char *end)
+void
+fy_edit_list_paths(struct fy_editing *e, const char *line, const char *end)
 {
 	edit_paths_as(e, line, end, true);
-}
-
-/* --- LVM's list of devices ------------------------------------------------ */
-
-/* The value of "KEY=VALUE" among the words of a line. */
-static bool
-value_of(const struct field *f, size_t n, const char *key, struct field *ret)
-{
-	size_t i, len = strlen(key);
-
-	for (i = 0; i < n; i++)
-		if (f[i].len > len && memcmp(f[i].at, key, len) == 0) {
-			ret->at = f[i].at + len;
-			ret->len = f[i].len - len;
-			return true;
-		}
-	return false;
-}
-
-/* Whether a PV is known by what the virtual machine doesn't have: not by an
- * array, a LUKS header or an LV that it lies on. */
-static bool
-is_by_hardware(const struct field *type)
-{
-	static const char *const types[] = { "sys_wwid",   "sys_serial",
-					     "wwid_naa",   "wwid_eui",
-					     "wwid_t10",   "devname",
-					     "mpath_uuid", "nvme_uuid",
-					     "nvme_nguid", "nvme_eui64" };
-	size_t i;
-
-	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (field_is(type, types[i]))
-			return true;
-	return false;
-}
-
-/* "IDTYPE=sys_wwid IDNAME=naa.5 DEVNAME=/dev/sda2 PVID=... PART=2" */
-static void
-edit_lvm_devices(struct editing *e, const char *line, const char *end)
-{
-	struct field f[16], type, pv = { 0 }, old;
-	size_t n = split(line, end, f, 16), i;
-	fy_autofree char *name = NULL;
-
-	if (n == 0 || f[0].at[0] == '#' || !value_of(f, n, "IDTYPE=", &type) ||
-	    !is_by_hardware(&type)) {
-		fy_text_put(&e->out, line, (size_t)(end - line));
-		return;
-	}
-	if (value_of(f, n, "PVID=", &pv))
-		name = fy_devices_pv_name(e->ctx->devices, pv.at, pv.len);
-	if (name == NULL && value_of(f, n, "DEVNAME=", &old)) {
-		fy_autofree char *what = strndup(old.at, old.len);
-
-		if (what != NULL)
-			unknown_name(e, what);
-	}
-	for (i = 0; name != NULL && i < n; i++) {
-		fy_text_put(&e->out, line, (size_t)(f[i].at - line));
-		line = f[i].at + f[i].len;
-		if (strncmp(f[i].at, "IDTYPE=", 7) == 0)
-			fy_text_add(&e->out, "IDTYPE=devname");
-		else if (strncmp(f[i].at, "IDNAME=", 7) == 0)
-			fy_text_printf(&e->out, "IDNAME=%s", name);
-		else if (strncmp(f[i].at, "DEVNAME=", 8) == 0)
-			fy_text_printf(&e->out, "DEVNAME=%s", name);
-		else
-			fy_text_put(&e->out, f[i].at, f[i].len);
-	}
-	fy_text_put(&e->out, line, (size_t)(end - line));
-}
-
-/* --- mdadm.conf ----------------------------------------------------------- */
-
-static bool
-begins_any_case(const struct field *f, const char *with)
-{
-	size_t len = strlen(with);
-
-	return f->len >= len && strncasecmp(f->at, with, len) == 0;
-}
-
-/* Whether the entry that goes on at 'line' tells an array by more than its
- * members' names.  It ends at a line that begins with a word. */
-static bool
-has_identity(const char *line, const char *end)
-{
-	static const char *const keys_of_arrays[] = { "uuid=", "name=",
-						      "super-minor=" };
-	struct field f[1];
-	const char *p = line;
-	size_t i;
-
-	while (p < end) {
-		if (*p == '\n' || *p == '\r') {
-			p++;
-			if (p < end && !is_blank(*p) && *p != '#' && *p != '\n')
-				return false;
-		} else if (split(p, end, f, 1) == 0) {
-			p += blanks(p, end);
-		} else if (*f[0].at == '#') {
-			p = memchr(p, '\n', (size_t)(end - p));
-			p = p == NULL ? end : p;
-		} else {
-			for (i = 0; i < 3; i++)
-				if (begins_any_case(f, keys_of_arrays[i]))
-					return true;
-			p = f[0].at + f[0].len;
-		}
-	}
-	return false;
-}
-
-/* mdadm takes keywords in any case, and three letters of one suffice. */
-static void
-begin_mdadm(struct editing *e, const struct field *f)
-{
-	e->mdadm = OTHER;
-	if (f->len >= 3 && f->len <= 6 &&
-	    strncasecmp(f->at, "device", f->len) == 0)
-		e->mdadm = DEVICE;
-	else if (f->len >= 3 && f->len <= 5 &&
-		 strncasecmp(f->at, "array", f->len) == 0)
-		e->mdadm = has_identity(f->at, e->end) ? ARRAY : NAMELESS_ARRAY;
-	e->all_partitions = false;
-}
-
-/* A name that only the old machine has, or a pattern for such names. */
-static bool
-is_old_member(struct editing *e, const char *name, size_t len)
-{
-	static const char *const kinds[] = {
-		"sd",	 "hd",	       "xvd",	 "vd",		"nvme",
-		"cciss", "disk/by-id", "mmcblk", "disk/by-path"
-	};
-	fy_autofree char *old = strndup(name, len);
-	fy_autofree char *new = NULL;
-	size_t i;
-
-	if (old == NULL || strncmp(old, "/dev/", 5) != 0)
-		return false;
-	if (strpbrk(old, "*?[") == NULL)
-		return fy_devices_translate(e->ctx->devices, old, NULL,
-					    FY_DEVICE_VIRTIO,
-					    &new) != FY_DEVICE_OTHER;
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strncmp(old + 5, kinds[i], strlen(kinds[i])) == 0)
-			return true;
-	return false;
-}
-
-/* "devices=/dev/sda1,/dev/sdb1", which goes when the array is known without. */
-static void
-edit_members(struct editing *e, const char *line, const struct field *f)
-{
-	const char *p = f->at + 8, *end = f->at + f->len;
-	size_t n;
-
-	for (; p < end; p += n) {
-		for (n = 0; p + n < end && p[n] != ','; n++)
-			;
-		if (is_old_member(e, p, n))
-			break;
-		n += p + n < end;
-	}
-	if (p < end && e->mdadm == ARRAY)
-		return;
-	p = f->at + 8;
-	fy_text_put(&e->out, line, (size_t)(p - line));
-	while (p < end) {
-		for (n = 0; p + n < end && p[n] != ','; n++)
-			;
-		put_name(e, p, n, NULL, FY_DEVICE_VIRTIO);
-		p += n;
-		if (p < end)
-			fy_text_put(&e->out, p++, 1);
-	}
-}
-
-/* A word of an entry, with the blanks before it at 'line'. */
-static void
-edit_mdadm_word(struct editing *e, const char *line, const struct field *f)
-{
-	if (e->mdadm == DEVICE && is_old_member(e, f->at, f->len)) {
-		if (!e->all_partitions) {
-			fy_text_put(&e->out, line, (size_t)(f->at - line));
-			fy_text_add(&e->out, "partitions");
-		}
-		e->all_partitions = true;
-		return;
-	}
-	if (e->mdadm >= ARRAY && begins_any_case(f, "devices=")) {
-		edit_members(e, line, f);
-		return;
-	}
-	if (e->mdadm == DEVICE && field_is(f, "partitions"))
-		e->all_partitions = true;
-	fy_text_put(&e->out, line, (size_t)(f->at + f->len - line));
-}
-
-static void
-edit_mdadm(struct editing *e, const char *line, const char *end)
-{
-	struct field f[1];
-
-	if (!is_blank(*line) && split(line, end, f, 1) == 1 && *line != '#') {
-		begin_mdadm(e, f);
-		fy_text_put(&e->out, line, f[0].len);
-		line += f[0].len;
-	}
-	while (split(line, end, f, 1) == 1 && *f[0].at != '#') {
-		edit_mdadm_word(e, line, f);
-		line = f[0].at + f[0].len;
-	}
-	fy_text_put(&e->out, line, (size_t)(end - line));
 }
 
 /* --- logins on consoles --------------------------------------------------- */
@@ -647,7 +508,7 @@ edit_mdadm(struct editing *e, const char *line, const char *end)
 /* Whether a line of the whole text that is no comment speaks of the console:
  * asked once, for a text may have many lines. */
 static bool
-has_console(struct editing *e)
+has_console(struct fy_editing *e)
 {
 	const char *line = e->end - e->size, *nl;
 
@@ -668,7 +529,7 @@ has_console(struct editing *e)
 /* inittab: id:levels:action:process, where only the last one changes, for an id
  * has at most four characters.  securetty: the name alone. */
 static void
-edit_consoles(struct editing *e, const char *line, const char *end)
+edit_consoles(struct fy_editing *e, const char *line, const char *end)
 {
 	const char *p = line;
 	size_t colons = 0;
@@ -693,7 +554,7 @@ edit_consoles(struct editing *e, const char *line, const char *end)
 
 /* --- all ------------------------------------------------------------------ */
 
-static void (*const editors[])(struct editing *e, const char *line,
+static void (*const editors[])(struct fy_editing *e, const char *line,
 			       const char *end) = {
 	[FY_EDIT_FSTAB] = edit_fstab,
 	[FY_EDIT_CRYPTTAB] = edit_crypttab,
@@ -704,15 +565,16 @@ static void (*const editors[])(struct editing *e, const char *line,
 	[FY_EDIT_DEVICE_LINES] = edit_device_lines,
 	[FY_EDIT_DEBCONF] = edit_debconf,
 	[FY_EDIT_PATHS] = edit_paths,
-	[FY_EDIT_LVM_DEVICES] = edit_lvm_devices,
-	[FY_EDIT_MDADM] = edit_mdadm,
+	[FY_EDIT_LVM_DEVICES] = fy_edit_lvm_devices,
+	[FY_EDIT_MDADM] = fy_edit_mdadm,
 	[FY_EDIT_CONSOLES] = edit_consoles,
-	[FY_EDIT_LIST] = list_paths,
+	[FY_EDIT_LVM_CONF] = fy_edit_lvm_conf,
+	[FY_EDIT_LIST] = fy_edit_list_paths,
 };
 
 /* An environment block that is full has no filling to take from. */
 static int
-check_size(const struct editing *e, enum fy_edit_kind kind,
+check_size(const struct fy_editing *e, enum fy_edit_kind kind,
 	   struct fy_error *err)
 {
 	if (kind != FY_EDIT_GRUBENV || e->out.len == e->size)
@@ -728,11 +590,11 @@ fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	     const char *text, size_t len, char **ret, size_t *ret_len,
 	     struct fy_string_set *unknown, struct fy_error *err)
 {
-	struct editing e = { .ctx = ctx,
-			     .unknown = unknown,
-			     .err = err,
-			     .size = len,
-			     .end = text + len };
+	struct fy_editing e = { .ctx = ctx,
+				.unknown = unknown,
+				.err = err,
+				.size = len,
+				.end = text + len };
 	const char *line, *end = text + len, *nl;
 
 	for (line = text; line < end; line = nl) {

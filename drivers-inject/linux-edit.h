@@ -35,6 +35,10 @@ enum fy_edit_kind {
 	/* LVM's list of devices: PVs that it knows by hardware that is no more
 	 * get their names on virtio. */
 	FY_EDIT_LVM_DEVICES,
+	/* lvm.conf: a filter that accepts the old machine's disks and rejects
+	 * virtio's accepts these first.  'unknown' has a pattern of each filter
+	 * that rejects them and was left, and old names elsewhere. */
+	FY_EDIT_LVM_CONF,
 	/* mdadm.conf: members by name become what mdadm takes without a word,
 	 * all partitions, and an array is known by its UUID alone. */
 	FY_EDIT_MDADM,
@@ -45,6 +49,9 @@ enum fy_edit_kind {
 	 * comments. */
 	FY_EDIT_LIST,
 };
+
+/* The pattern that FY_EDIT_LVM_CONF puts in front. */
+#define FY_LVM_VIRTIO "a|^/dev/vd|"
 
 struct fy_edit_context {
 	const struct fy_devices *devices;

@@ -24,6 +24,7 @@ struct rule {
 #define WHY_FSTAB   "device names become names that stay"
 #define WHY_ARGS    "kernel arguments name devices by UUID"
 #define WHY_GRUB    "later updates shall not bring old device names back"
+#define WHY_LVM	    "LVM's filter accepts the disks on virtio"
 #define WHY_MDADM   "arrays are put together of whatever name the members have"
 #define WHY_CONSOLE "the virtual machine's console instead of Xen's"
 #define WHY_DISKS   "the disk's name on virtio"
@@ -83,6 +84,8 @@ static const struct rule rules[] = {
 	{ { "etc/lvm/devices", "*.devices" },
 	  FY_EDIT_LVM_DEVICES,
 	  "LVM looks for its PVs under their names on virtio" },
+	{ { "etc/lvm", "lvm.conf" }, FY_EDIT_LVM_CONF, WHY_LVM },
+	{ { "etc/lvm", "lvmlocal.conf" }, FY_EDIT_LVM_CONF, WHY_LVM },
 	{ { "etc/mdadm", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	{ { "etc", "mdadm.conf" }, FY_EDIT_MDADM, WHY_MDADM },
 	{ { "etc", "inittab" }, FY_EDIT_CONSOLES, WHY_CONSOLE },
@@ -91,7 +94,6 @@ static const struct rule rules[] = {
 	{ { "etc", "lilo.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "uswsusp.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "suspend.conf" }, FY_EDIT_LIST, NULL },
-	{ { "etc/lvm", "lvm.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "multipath.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "mkinitcpio.conf" }, FY_EDIT_LIST, NULL },
 	{ { "etc", "initrd.mk" }, FY_EDIT_LIST, NULL },
@@ -207,7 +209,8 @@ fy_linux_value(const char *text, const char *name)
 			return strndup(line, (size_t)(end - line));
 		}
 		line = strchr(line, '\n');
-		line += line != NULL;
+		if (line != NULL)
+			line++;
 	}
 	return NULL;
 }
@@ -285,6 +288,24 @@ struct editing {
 	const struct fy_edit_context *ctx;
 };
 
+/* What a person is told of a name that stays. */
+static const char *
+about_unknown(enum fy_edit_kind kind)
+{
+	if (kind == FY_EDIT_LIST)
+		return "which will have another name; edit it by hand";
+	if (kind == FY_EDIT_LVM_CONF)
+		return "with which LVM may not find its volumes on virtio; "
+		       "edit it by hand";
+	if (kind == FY_EDIT_FSTAB)
+		return "and it is not known what that is, or how to name it "
+		       "there; it was left, and without it the system may stop "
+		       "as it starts, unless "
+		       "the line says 'nofail'";
+	return "and it is not known what that is, or how to name it there; it "
+	       "was left";
+}
+
 static int
 warn_unknown(struct fy_system *s, const char *path, enum fy_edit_kind kind,
 	     const struct fy_string_set *unknown, struct fy_error *err)
@@ -292,13 +313,8 @@ warn_unknown(struct fy_system *s, const char *path, enum fy_edit_kind kind,
 	size_t i;
 
 	for (i = 0; i < unknown->n; i++)
-		if (fy_disks_warn(s->disks, err,
-				  kind == FY_EDIT_LIST
-					  ? "'%s' names '%s', which will have "
-					    "another name; edit it by hand"
-					  : "'%s' names '%s', and it is not "
-					    "known what that is; it was left",
-				  path, unknown->items[i]) == -1)
+		if (fy_disks_warn(s->disks, err, "'%s' names '%s', %s", path,
+				  unknown->items[i], about_unknown(kind)) == -1)
 			return -1;
 	return 0;
 }

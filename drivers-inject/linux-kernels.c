@@ -20,6 +20,8 @@
 
 #define MARGIN	     (128u * 1024) /* for the filesystem's own blocks */
 #define MAX_OVERRIDE 256u
+#define LVM_CONF     "etc/lvm/lvm.conf"
+#define MAX_LVM_CONF (1024u * 1024)
 
 struct kernel {
 	struct fy_system *s;
@@ -142,6 +144,9 @@ kind_of(const char *path, enum fy_edit_kind *ret)
 		*ret = FY_EDIT_FSTAB;
 	else if (starts(path, "etc/lvm/devices/"))
 		*ret = FY_EDIT_LVM_DEVICES;
+	else if (strcmp(path, LVM_CONF) == 0 ||
+		 strcmp(path, "etc/lvm/lvmlocal.conf") == 0)
+		*ret = FY_EDIT_LVM_CONF;
 	else if (strcmp(name, "mdadm.conf") == 0)
 		*ret = FY_EDIT_MDADM;
 	else if (starts(path, "conf/") || starts(path, "etc/cmdline.d/") ||
@@ -173,6 +178,29 @@ add_override(struct kernel *k, const char *path, const void *data, size_t len,
 	return 0;
 }
 
+/* lvm.conf with its comments is more than what is kept of an initramfs.  It was
+ * copied from the system's; where that one's filter had to change, the new one
+ * goes in, for else the root would not be found. */
+static int
+look_at_lvm_conf(struct kernel *k, struct fy_error *err)
+{
+	fy_autofree char *text = fy_linux_text(k->s->guest, "/" LVM_CONF);
+	fy_autofree char *own = NULL;
+
+	if (text == NULL || strstr(text, FY_LVM_VIRTIO) == NULL ||
+	    strlen(text) > MAX_LVM_CONF)
+		return 0;
+	own = strdup(LVM_CONF);
+	if (own == NULL)
+		return fy_error_nomem(err);
+	if (add_override(k, own, text, strlen(text), err) == -1)
+		return -1;
+	own = NULL;
+	text = NULL;
+	k->n_owned = k->n_overrides;
+	return 0;
+}
+
 static int
 look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
 	     size_t len, struct fy_error *err)
@@ -187,13 +215,15 @@ look_at_file(void *ctx, const char *path, uint32_t mode, const void *data,
 	int r;
 
 	(void)mode;
+	if (data == NULL && strcmp(path, LVM_CONF) == 0)
+		return look_at_lvm_conf(k, err);
 	if (data == NULL || !kind_of(path, &kind))
 		return 0;
 	r = fy_edit_text(kind, &edit, data, len, &new, &new_len, &unknown, err);
 	for (i = 0; r == 0 && i < unknown.n; i++)
 		r = fy_disks_warn(k->s->disks, err,
 				  "'%s' in '%s' names '%s', and it is not "
-				  "known what that is",
+				  "known what that is, or how to name it there",
 				  path, k->path, unknown.items[i]);
 	fy_string_set_release(&unknown);
 	if (r == -1 || new == NULL)

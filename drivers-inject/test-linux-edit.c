@@ -87,6 +87,21 @@ static const struct row rows[] = {
 	{ FY_EDIT_FSTAB, "/dev/disk/by-uuid/aaaa-1 / ext4 d 0 1\n", NULL,
 	  NULL },
 	{ FY_EDIT_FSTAB, "", NULL, NULL },
+	{ FY_EDIT_FSTAB,
+	  "/dev/sda1 / xfs logdev=/dev/sdb1,ro 0 0\n"
+	  "UUID=x /b btrfs ro,device=/dev/sda3,device=/dev/sdb1 0 0\n"
+	  "UUID=y /c ext4 journal_path=/dev/sdb1\n",
+	  "UUID=aaaa-1 / xfs logdev=/dev/disk/by-uuid/bbbb-1,ro 0 0\n"
+	  "UUID=x /b btrfs ro,device=/dev/disk/by-partuuid/1234-03,"
+	  "device=/dev/disk/by-uuid/bbbb-1 0 0\n"
+	  "UUID=y /c ext4 journal_path=/dev/disk/by-uuid/bbbb-1\n",
+	  NULL },
+	{ FY_EDIT_FSTAB, "UUID=x / xfs logdev=/dev/sdq1 0 0\n", NULL,
+	  "/dev/sdq1" },
+	{ FY_EDIT_FSTAB, "UUID=x / xfs other=/dev/sda1 0 0\n", NULL,
+	  "/dev/sda1" },
+	{ FY_EDIT_FSTAB, "tmpfs /dev/shm tmpfs defaults,,x= 0 0\n", NULL,
+	  NULL },
 
 	{ FY_EDIT_CRYPTTAB, "luks /dev/sda5 none luks,discard\n",
 	  "luks UUID=aaaa-5 none luks,discard\n", NULL },
@@ -98,6 +113,10 @@ static const struct row rows[] = {
 	{ FY_EDIT_CRYPTTAB, "p /dev/sda5 none plain\n",
 	  "p PARTUUID=1234-05 none plain\n", NULL },
 	{ FY_EDIT_CRYPTTAB, "#p /dev/sda5 none plain\n", NULL, NULL },
+	{ FY_EDIT_CRYPTTAB, "l UUID=x /dev/sdb1:/key luks\n", NULL,
+	  "/dev/sdb1" },
+	{ FY_EDIT_CRYPTTAB, "l UUID=x none luks,header=/dev/sdb1\n", NULL,
+	  "/dev/sdb1" },
 
 	{ FY_EDIT_ARGUMENTS,
 	  "\tlinux\t/boot/vmlinuz root=/dev/sda1 ro  resume=/dev/sda2 quiet\n",
@@ -107,7 +126,29 @@ static const struct row rows[] = {
 	{ FY_EDIT_ARGUMENTS, "set root='hd0,msdos1'\nset root=(hd0,1)\n", NULL,
 	  NULL },
 	{ FY_EDIT_ARGUMENTS, "linux /vmlinuz root=UUID=1 xroot=/dev/sda1\n",
-	  NULL, NULL },
+	  NULL, "/dev/sda1" },
+	{ FY_EDIT_ARGUMENTS,
+	  "options cryptdevice=/dev/sda5:root:allow-discards root=/dev/mapper/x"
+	  " cryptkey=/dev/sdb1:ext4:/key boot=/dev/sda1\n",
+	  "options cryptdevice=UUID=aaaa-5:root:allow-discards "
+	  "root=/dev/mapper/x"
+	  " cryptkey=UUID=bbbb-1:ext4:/key boot=UUID=aaaa-1\n",
+	  NULL },
+	{ FY_EDIT_ARGUMENTS,
+	  "linux cryptdevice=/dev/sdz1:root cryptkey=rootfs:/key boot=live\n",
+	  NULL, "/dev/sdz1" },
+	{ FY_EDIT_ARGUMENTS,
+	  "linux rootflags=logdev=/dev/sdb1,device=/dev/sda3,ro\n",
+	  "linux rootflags=logdev=/dev/disk/by-uuid/bbbb-1,"
+	  "device=/dev/disk/by-partuuid/1234-03,ro\n",
+	  NULL },
+	{ FY_EDIT_ARGUMENTS, "linux luks.key=/key:/dev/sda1:x x=\n", NULL,
+	  "/dev/sda1" },
+	{ FY_EDIT_ARGUMENTS, "add_device+=\"/dev/sda1\"\n", NULL, "/dev/sda1" },
+	/* Titles, and what is no disk. */
+	{ FY_EDIT_ARGUMENTS,
+	  "menuentry 'Windows (on /dev/sda1)' {\nlinux x=/dev/ttyS0\n", NULL,
+	  NULL },
 	{ FY_EDIT_ARGUMENTS, "linux /vmlinuz root=/dev/sda2x\n", NULL, NULL },
 	{ FY_EDIT_ARGUMENTS, "# linux /vmlinuz root=/dev/sda1\n", NULL, NULL },
 	{ FY_EDIT_ARGUMENTS, "# kopt=root=/dev/sda1 ro\n",
@@ -214,6 +255,45 @@ static const struct row rows[] = {
 	{ FY_EDIT_ARGUMENTS, "root=/dev/sdb4", "root=PARTUUID=5678-04", NULL },
 	{ FY_EDIT_LIST, "filter = [ \"a|/dev/sda1|\" ]\n", NULL, "/dev/sda1" },
 	{ FY_EDIT_LIST, "# /dev/sda1\nDEVICE partitions\n", NULL, NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "devices {\n\tfilter = [ \"a|/dev/sda.*|\", \"r|.*|\" ]\n"
+	  "  global_filter=[\"a|^/dev/sd[ab]|\", # /dev/sda\n \"r/.*/\" ]\n}\n",
+	  "devices {\n\tfilter = [ \"a|^/dev/vd|\", \"a|/dev/sda.*|\", "
+	  "\"r|.*|\" ]\n  global_filter=[ \"a|^/dev/vd|\",\"a|^/dev/sd[ab]|\", "
+	  "# /dev/sda\n \"r/.*/\" ]\n}\n",
+	  NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "devices/filter = [ 'a(^/dev/[sh]d)', \"a|cciss/\\\"|\", "
+	  "'r|/dev/.*|',\n"
+	  " ]",
+	  "devices/filter = [ \"a|^/dev/vd|\", 'a(^/dev/[sh]d)', "
+	  "\"a|cciss/\\\"|\", 'r|/dev/.*|',\n ]",
+	  NULL },
+	{ FY_EDIT_LVM_CONF,
+	  "filter = [ \"a|/dev/disk/by-id/scsi-.*|\", \"a|md|\", \"r|.|\" ]",
+	  "filter = [ \"a|^/dev/vd|\", \"a|/dev/disk/by-id/scsi-.*|\", "
+	  "\"a|md|\", \"r|.|\" ]",
+	  NULL },
+	/* These accept virtio, or shall see no disks. */
+	{ FY_EDIT_LVM_CONF,
+	  "filter = [ \"a|.*|\" ]\nfilter = [ \"a|/dev/sda1|\" ]\n"
+	  "filter = [ \"r|/dev/cdrom|\", \"r|/dev/sdb|\" ]\n"
+	  "filter = [ \"a|/dev/[vs]da|\", \"a|vd|\", \"r|.*|\" ]\n"
+	  "filter = [ \"a|/dev/md.*|\", \"r|.*|\" ]\nfilter = [ \"r|.*|\" ]\n"
+	  "filter = []\nscan = [ \"/dev\" ]\n# filter = [ \"a|sda|\", "
+	  "\"r|.*|\" ]\nxfilter = \"r|.*|\"\nfilter = \"r|.*|\"\n"
+	  "filter_x = [ \"a|sda|\", \"r|.*|\" ]\n"
+	  "preferred_names = [ \"^/dev/mpath/\", \"^/dev/[hs]d\" ]\n",
+	  NULL, NULL },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|drbd.*|\", \"a|sda|\", \"r|.*|\" ]",
+	  NULL, "a|drbd.*|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|/dev/fioa|\", \"r|.*|\" ]", NULL,
+	  "a|/dev/fioa|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|sd(x{2,99}){2,99}|\", \"r|.*|\" ]",
+	  NULL, "a|sd(x{2,99}){2,99}|" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a\", \"r|.*|\" ]", NULL, "a" },
+	{ FY_EDIT_LVM_CONF, "filter = [ \"a|sda|\", \"r|.*|\"", NULL, NULL },
+	{ FY_EDIT_LVM_CONF, "x = \"/dev/sda1\"\nfilter", NULL, "/dev/sda1" },
 	{ FY_EDIT_MDADM,
 	  "# DEVICE /dev/sda1\nDEVICE /dev/sda1 /dev/sdb1 # two\n"
 	  "ARRAY /dev/md0 UUID=a:b:c:d devices=/dev/sda1,/dev/sdb1\n",

@@ -316,7 +316,14 @@ put etc/sysconfig/network-scripts/ifcfg-ens3 <<-E
 	IPADDR=192.0.2.2
 	PREFIX=24
 E
+# As it comes, lvm.conf is mostly comments, and too large to be kept.
+{
+	printf 'devices {\n\tfilter = [ "a|^/dev/sd.*|", "r|.*|" ]\n}\n'
+	seq -f '# comment %.0f' 6000
+} | put etc/lvm/lvm.conf
 ir_dracut
+mkdir -p "$I/etc/lvm"
+cp "$G/etc/lvm/lvm.conf" "$I/etc/lvm/"
 ir_pack gzip early "boot/initramfs-$KVER.img"
 guest_disk "$D"
 inject_disk
@@ -335,6 +342,12 @@ has 3 /grub2/device.map '(hd0) /dev/vda'
 has 4 /etc/systemd/network/10-ironferry-ens3.link \
 	MACAddress=52:54:00:aa:00:02
 loads 3 "/initramfs-$KVER.img"
+cat_from "$D" 4 /etc/lvm/lvm.conf >"$T/lvm.conf"
+sed -n 2p "$T/lvm.conf" | grep -qxF \
+	'	filter = [ "a|^/dev/vd|", "a|^/dev/sd.*|", "r|.*|" ]' ||
+	fail "$NAME: lvm.conf"
+cmp "$T/lvm.conf" "$T/unpacked/etc/lvm/lvm.conf" ||
+	fail "$NAME: lvm.conf in the initramfs"
 undone
 
 NAME=rhel6
@@ -349,13 +362,19 @@ touch "$G/sbin/dracut"
 echo 'co:2345:respawn:/sbin/agetty xvc0 9600 vt100-nav' | put etc/inittab
 printf 'tty1\nxvc0\n' | put etc/securetty
 echo kernel | put "boot/vmlinuz-$KVER"
-echo '/dev/sda4 / ext4 defaults 1 1' | put etc/fstab
+# It boots from a SAN; a disk of another one stays there.
+put etc/fstab <<-E
+	/dev/mapper/mpathap4 / ext4 defaults 1 1
+	/dev/mapper/mpathap2 swap swap defaults 0 0
+	/dev/mapper/mpathbp1 /data ext4 defaults 1 2
+E
+echo 'filter = [ "a|/dev/mapper/mpath.*|", "r|.*|" ]' | put etc/lvm/lvm.conf
 put boot/grub/grub.conf <<-E
 	default=0
 	#boot=/dev/sda
 	title CentOS ($KVER)
 		root (hd0,3)
-		kernel /boot/vmlinuz-$KVER ro root=/dev/sda4 rd_NO_LUKS console=hvc0 quiet
+		kernel /boot/vmlinuz-$KVER ro root=/dev/mapper/mpathap4 rd_NO_LUKS console=hvc0 quiet
 		initrd /boot/initramfs-$KVER.img
 E
 ln -s grub.conf "$G/boot/grub/menu.lst"
@@ -381,6 +400,8 @@ ln -s rc.d/init.d "$G/etc/init.d"
 ln -s rc.d/rc3.d "$G/etc/rc3.d"
 ir_new
 touch "$I/lib/dracut-lib.sh"
+mkdir -p "$I/etc/lvm"
+cp "$G/etc/lvm/lvm.conf" "$I/etc/lvm/"
 ir_pack gzip no "boot/initramfs-$KVER.img"
 guest_disk "$D"
 inject_disk --first-boot "$T/once.sh" --set-hostname new6
@@ -389,12 +410,21 @@ says '.systems[0] | .id == "centos" and .version == "6.10" and
 cat_from "$D" 4 /boot/grub/grub.conf |
 	grep -qF "ro root=$ROOTFS rd_NO_LUKS console=ttyS0 quiet" ||
 	fail "$NAME: grub.conf"
+has 4 /etc/fstab "$ROOTFS / ext4 defaults 1 1"
+has 4 /etc/fstab "$SWAPFS swap swap defaults 0 0"
+has 4 /etc/fstab '/dev/mapper/mpathbp1 /data ext4 defaults 1 2'
+warned "'/etc/fstab' names '/dev/mapper/mpathbp1', and it is not known"
 has 4 /etc/inittab 'co:2345:respawn:/sbin/agetty ttyS0 9600 vt100-nav'
 has 4 /etc/securetty ttyS0
 says '[.warnings[] | select(test("hvc0|xvc0"))] == []'
 has 4 /boot/grub/grub.conf '#boot=/dev/sda'
 has 4 /boot/grub/device.map '(hd0) /dev/vda'
 loads 4 "/boot/initramfs-$KVER.img"
+cat_from "$D" 4 /etc/lvm/lvm.conf >"$T/lvm.conf"
+for f in "$T/lvm.conf" "$T/unpacked/etc/lvm/lvm.conf"; do
+	grep -qF '[ "a|^/dev/vd|", "a|/dev/mapper/mpath' "$f" ||
+		fail "$NAME: lvm.conf: $f"
+done
 has 4 /etc/sysconfig/network HOSTNAME=new6
 cat_from "$D" 4 /etc/udev/rules.d/70-ironferry-net.rules |
 	grep -qF 'ATTR{address}=="52:54:00:aa:00:33"' || fail "$NAME: em2's rule"
