@@ -34,6 +34,13 @@ struct fy_windows_nics {
 #define FY_WINDOWS_CONNECTIONS                                                 \
 	"Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 
+/* windows-net-card.c: what the drivers of the cards have in the registry. */
+int fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
+			  struct fy_error *err);
+/* The MAC of 'i', one of 'l'; "" where it can't be told. */
+void fy_windows_find_mac(struct fy_system *s, const struct fy_windows_nics *l,
+			 struct fy_windows_nic *i);
+
 /* windows-net-ipv6.c: static IPv6 addresses and routes, added to 'l', which
  * has all interfaces; warns of those that are of none of them. */
 int fy_windows_read_ipv6(struct fy_system *s, struct fy_windows_nics *l,
