@@ -14,24 +14,84 @@
 #include "common/file.h"
 #include "drivers-inject/windows-net.h"
 
-#define CARDS	    "Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
-#define IF_ETHERNET 6
+#define CARDS	     "Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
+#define IF_ETHERNET  6
+#define NCF_PHYSICAL 4 /* of Characteristics */
+
+/* --- what is a card -------------------------------------------------------- */
 
 /* The LUID that a card's driver has: 16 bits of type, 24 of index. */
 static uint64_t
-luid_of(struct fy_windows *w, const char *key)
+luid_of(struct fy_windows *w, const char *key, uint32_t type)
 {
-	uint32_t index, type = IF_ETHERNET;
+	uint32_t index;
 
 	if (fy_hive_get_dword(w->system, key, "NetLuidIndex", &index, NULL) ==
 	    -1)
 		return 0;
-	(void)fy_hive_get_dword(w->system, key, "*IfType", &type, NULL);
 	return (uint64_t)(type & 0xffff) << 48 | (uint64_t)(index & 0xffffff)
 							 << 24;
 }
 
-/* The interface that has this LUID, by its driver's key. */
+/* What the driver's key says of the interface that it names. */
+static void
+read_driver(struct fy_windows *w, const char *key, struct fy_windows_nics *l)
+{
+	fy_autofree char *guid = NULL;
+	uint32_t type = IF_ETHERNET, what = NCF_PHYSICAL;
+	size_t k;
+
+	if (fy_hive_get_string(w->system, key, "NetCfgInstanceId", &guid,
+			       NULL) == -1)
+		return;
+	(void)fy_hive_get_dword(w->system, key, "*IfType", &type, NULL);
+	(void)fy_hive_get_dword(w->system, key, "Characteristics", &what, NULL);
+	for (k = 0; k < l->n; k++) {
+		struct fy_windows_nic *i = &l->items[k];
+
+		if (strcasecmp(i->guid, guid) != 0)
+			continue;
+		i->luid = luid_of(w, key, type);
+		i->ethernet = type == IF_ETHERNET;
+		i->card = (what & NCF_PHYSICAL) != 0;
+	}
+}
+
+/* Devices of software, whatever their drivers say of themselves. */
+static bool
+is_software(const char *instance)
+{
+	static const char *const buses[] = { "ROOT\\", "SWD\\",
+					     "SW\\",   "COMPOSITEBUS\\",
+					     "BTH\\",  "UMB\\",
+					     "{" };
+	size_t i;
+
+	for (i = 0; i < sizeof(buses) / sizeof(*buses); i++)
+		if (strncasecmp(instance, buses[i], strlen(buses[i])) == 0)
+			return true;
+	return false;
+}
+
+/* A card that was uninstalled leaves its interface's settings behind, but
+ * neither a connection nor a device. */
+static int
+read_device(struct fy_windows *w, struct fy_windows_nic *i,
+	    struct fy_error *err)
+{
+	fy_autofree char *key = NULL;
+
+	if (i->instance != NULL && i->instance[0] != '\0') {
+		key = fy_windows_key(w->control_sets.items[0], err, "Enum\\%s",
+				     i->instance);
+		if (key == NULL)
+			return -1;
+		i->installed = fy_hive_has(w->system, key);
+	}
+	i->card = i->card && i->installed && !is_software(i->instance);
+	return 0;
+}
+
 int
 fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
 		      struct fy_error *err)
@@ -39,25 +99,23 @@ fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
 	const char *set = w->control_sets.items[0];
 	fy_autofree char *cards = fy_windows_key(set, err, CARDS);
 	struct fy_string_set keys = { 0 };
-	size_t i, k;
+	size_t i;
 	int r = cards == NULL ? -1 : fy_hive_keys(w->system, cards, &keys, err);
 
+	/* Where no driver's key says otherwise. */
+	for (i = 0; i < l->n; i++)
+		l->items[i].ethernet = l->items[i].card = true;
 	for (i = 0; r == 0 && i < keys.n; i++) {
 		fy_autofree char *key =
 			fy_windows_key(set, err, CARDS "\\%s", keys.items[i]);
-		fy_autofree char *guid = NULL;
 
-		if (key == NULL) {
+		if (key == NULL)
 			r = -1;
-			break;
-		}
-		if (fy_hive_get_string(w->system, key, "NetCfgInstanceId",
-				       &guid, NULL) == -1)
-			continue;
-		for (k = 0; k < l->n; k++)
-			if (strcasecmp(l->items[k].guid, guid) == 0)
-				l->items[k].luid = luid_of(w, key);
+		else
+			read_driver(w, key, l);
 	}
+	for (i = 0; r == 0 && i < l->n; i++)
+		r = read_device(w, &l->items[i], err);
 	fy_string_set_release(&keys);
 	return r;
 }
@@ -180,7 +238,7 @@ mac_by_address(const struct fy_windows_nic *i, const struct fy_machine *m)
 	return NULL;
 }
 
-/* The only card of the machine, for the only interface on one. */
+/* The only card of the machine, for the only one that Windows knows. */
 static const char *
 only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
 	 const struct fy_machine *m)
@@ -189,7 +247,7 @@ only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
 	size_t k, cards = 0;
 
 	for (k = 0; k < l->n; k++)
-		if (fy_windows_nic_has_settings(&l->items[k]) &&
+		if (l->items[k].card && l->items[k].ethernet &&
 		    &l->items[k] != i)
 			return NULL;
 	for (k = 0; k < m->n_nics; k++)
@@ -199,12 +257,6 @@ only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
 			cards++;
 		}
 	return cards == 1 ? mac : NULL;
-}
-
-static bool
-is_card(const struct fy_windows_nic *i)
-{
-	return i->instance == NULL || strncasecmp(i->instance, "PCI\\", 4) == 0;
 }
 
 void
@@ -219,13 +271,13 @@ fy_windows_find_mac(struct fy_system *s, const struct fy_windows_nics *l,
 		if (strcasecmp(o->nics[k].name, i->name) == 0 &&
 		    set_mac(i, o->nics[k].mac))
 			return;
-	if (i->instance != NULL && is_card(i)) {
-		if (m != NULL &&
-		    set_mac(i, mac_by_location(fy_windows_of(s), i, m)))
-			return;
-		if (mac_by_serial(i, m))
-			return;
-	}
-	if (m != NULL && !set_mac(i, mac_by_address(i, m)) && is_card(i))
+	if (i->card && m != NULL &&
+	    set_mac(i, mac_by_location(fy_windows_of(s), i, m)))
+		return;
+	if (i->card && mac_by_serial(i, m))
+		return;
+	if (m == NULL || !i->installed || set_mac(i, mac_by_address(i, m)))
+		return;
+	if (i->card && i->ethernet)
 		(void)set_mac(i, only_mac(l, i, m));
 }

@@ -207,20 +207,32 @@ read_interface(struct fy_windows *w, const char *guid,
 
 /* --------------------------------------------------------------------------------------------- */
 
+static const char *
+first_of(const struct fy_windows_nic *i)
+{
+	return i->addresses.n > 0    ? i->addresses.items[0]
+	       : i->addresses6.n > 0 ? i->addresses6.items[0]
+				     : "of its DNS";
+}
+
 static int
 warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 	     struct fy_error *err)
 {
+	const char *name = i->name == NULL ? i->guid : i->name;
+
+	if (!i->installed)
+		return fy_disks_warn(s->disks, err,
+				     "the address %s is of a network card "
+				     "(%s) that was taken out of Windows; it "
+				     "is left where it is",
+				     first_of(i), name);
 	return fy_disks_warn(
 		s->disks, err,
 		"the network connection '%s' has the address %s, and which "
 		"network card it is on is not known: set it on the virtual "
 		"machine, or name it with --nic '%s=MAC'",
-		i->name == NULL ? i->guid : i->name,
-		i->addresses.n > 0    ? i->addresses.items[0]
-		: i->addresses6.n > 0 ? i->addresses6.items[0]
-				      : "of its DNS",
-		i->name == NULL ? i->guid : i->name);
+		name, first_of(i), name);
 }
 
 static int

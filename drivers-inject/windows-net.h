@@ -18,6 +18,9 @@ struct fy_windows_nic {
 	struct fy_string_set dns6;
 	/* Where these are in the registry: "10\NAME", "16\NAME". */
 	struct fy_string_set nsi;
+	bool installed; /* Windows has its device among those that it knows */
+	bool card;	/* and it is hardware, present or not */
+	bool ethernet;
 	uint64_t luid; /* what these tables call it; 0: not known */
 	char mac[18];  /* "52:54:00:12:34:56"; "" */
 };
@@ -34,7 +37,8 @@ struct fy_windows_nics {
 #define FY_WINDOWS_CONNECTIONS                                                 \
 	"Control\\Network\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 
-/* windows-net-card.c: what the drivers of the cards have in the registry. */
+/* windows-net-card.c: which are cards, by their drivers' keys and
+ * devices. */
 int fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
 			  struct fy_error *err);
 /* The MAC of 'i', one of 'l'; "" where it can't be told. */

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Whose address goes to which network card of the virtual machine, and the
+ * script that the first start gets for it.
+ */
+#include "common/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/subprocess.h"
+#include "drivers-inject/windows-net.h"
+
+#define MKREGF "tests/lib/mkregf.py"
+#define SET    "ControlSet001"
+#define CLASS  SET "\\Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
+
+#define GUID_A "{0F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
+#define GUID_B "{1F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
+#define MAC_A  "52:54:00:12:34:56"
+
+static struct fy_error err;
+static char *dir, *empty;
+static size_t empty_len;
+
+/* A Windows, a machine, and what became of them. */
+static struct {
+	struct fy_windows w;
+	struct fy_machine *m;
+	struct fy_inject_options o;
+	struct fy_disks d;
+	struct fy_system s;
+	unsigned cards;
+} all;
+
+static void
+make_empty(void)
+{
+	fy_autofree char *path = fy_format(&err, "%s/empty", dir);
+	const char *argv[] = { "python3", MKREGF, "empty", path, NULL };
+	struct fy_subprocess_options o = { .accept = 0 };
+	struct fy_subprocess_result r = { 0 };
+
+	CHECK_OK(fy_subprocess_run(argv, &o, &r, &err), &err);
+	fy_subprocess_result_release(&r);
+	CHECK_OK(fy_file_read_at(AT_FDCWD, path, 1 << 20, &empty, &empty_len,
+				 &err),
+		 &err);
+}
+
+static void
+begin(unsigned major, unsigned minor)
+{
+	memset(&all, 0, sizeof(all));
+	all.w.version.major = major;
+	all.w.version.minor = minor;
+	CHECK_OK(fy_hive_parse(empty, empty_len, NULL, 0, &all.w.system, &err),
+		 &err);
+	CHECK_OK(fy_string_set_add(&all.w.control_sets, SET, &err), &err);
+	all.m = fy_machine_new(&err);
+	CHECK(all.m != NULL);
+	all.o.machine = all.m;
+	all.d.options = &all.o;
+	all.d.report = json_pack("{s:[]}", "warnings");
+	all.s.disks = &all.d;
+	all.s.own = &all.w;
+}
+
+static void
+end(void)
+{
+	fy_hive_free(all.w.system);
+	fy_string_set_release(&all.w.control_sets);
+	fy_firstboot_scripts_release(&all.w.scripts);
+	fy_machine_free(all.m);
+	json_decref(all.d.report);
+}
+
+static void
+set_text(const char *key, const char *name, const char *text)
+{
+	CHECK_OK(fy_hive_set_string(all.w.system, key, name, text, &err), &err);
+}
+
+static void
+set_list(const char *key, const char *name, const char *text)
+{
+	struct fy_string_set s = { 0 };
+
+	CHECK_OK(fy_string_set_add(&s, text, &err), &err);
+	CHECK_OK(fy_hive_set_strings(all.w.system, key, name, &s, &err), &err);
+	fy_string_set_release(&s);
+}
+
+static void
+set_number(const char *key, const char *name, uint32_t value)
+{
+	CHECK_OK(fy_hive_set_dword(all.w.system, key, name, value, &err), &err);
+}
+
+/* What stays of an interface in any case; 'address' NULL: DHCP. */
+static void
+add_interface(const char *guid, const char *address)
+{
+	fy_autofree char *key = fy_format(
+		&err, SET "\\Services\\Tcpip\\Parameters\\Interfaces\\%s",
+		guid);
+
+	set_number(key, "EnableDHCP", address == NULL);
+	set_list(key, "IPAddress", address == NULL ? "0.0.0.0" : address);
+	set_list(key, "SubnetMask", "255.255.255.0");
+	if (address != NULL)
+		set_list(key, "DefaultGateway", "192.0.2.1");
+}
+
+/* And of a device that Windows knows. */
+static void
+add_device(const char *guid, const char *name, const char *instance,
+	   const char *where)
+{
+	fy_autofree char *key = fy_format(
+		&err, SET "\\" FY_WINDOWS_CONNECTIONS "\\%s\\Connection", guid);
+	fy_autofree char *device = fy_format(&err, SET "\\Enum\\%s", instance);
+
+	set_text(key, "Name", name);
+	set_text(key, "PnpInstanceID", instance);
+	set_text(device, "LocationInformation", where == NULL ? "" : where);
+}
+
+/* Its driver's key. */
+static void
+add_driver(const char *guid, uint32_t characteristics, uint32_t type)
+{
+	char key[sizeof(CLASS) + 6];
+
+	snprintf(key, sizeof(key), CLASS "\\%04u", ++all.cards);
+	set_text(key, "NetCfgInstanceId", guid);
+	set_number(key, "Characteristics", characteristics);
+	set_number(key, "*IfType", type);
+}
+
+static void
+add_nic(const char *mac, const char *pci)
+{
+	struct fy_machine_nic *n = fy_machine_add_nic(all.m, &err);
+
+	CHECK(n != NULL);
+	n->kind = strdup("ethernet");
+	n->permanent_mac = strdup(mac);
+	n->pci = pci == NULL ? NULL : strdup(pci);
+}
+
+static void
+run(void)
+{
+	CHECK_OK(fy_windows_network(&all.s, &err), &err);
+}
+
+static const char *
+script(void)
+{
+	return all.w.scripts.n == 0 ? "" : all.w.scripts.items[0].text;
+}
+
+/* How often it is said there. */
+static size_t
+count(const char *text)
+{
+	const char *p = script();
+	size_t n = 0;
+
+	for (; (p = strstr(p, text)) != NULL; p += strlen(text))
+		n++;
+	return n;
+}
+
+static bool
+warned(const char *text)
+{
+	const json_t *j = json_object_get(all.d.report, "warnings");
+	size_t i;
+
+	for (i = 0; i < json_array_size(j); i++)
+		if (strstr(json_string_value(json_array_get(j, i)), text) !=
+		    NULL)
+			return true;
+	return false;
+}
+
+static size_t
+warnings(void)
+{
+	return json_array_size(json_object_get(all.d.report, "warnings"));
+}
+
+#define CARD_A "PCI\\VEN_8086&DEV_10D3\\3&11583659&0&C8"
+#define CARD_B "PCI\\VEN_8086&DEV_1521\\4&2283F625&0&00E5"
+
+/* One card, one interface; and what an uninstalled one has left. */
+static void
+test_leftover(void)
+{
+	begin(10, 0);
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(count("Find-Nic '52-54-00-12-34-56'") == 1 && warnings() == 0);
+	CHECK(count("192.0.2.7") == 1);
+	end();
+
+	begin(10, 0); /* the card has DHCP, the old one's address stays */
+	add_interface(GUID_A, NULL);
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	add_interface(GUID_B, "192.0.2.9");
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(all.w.scripts.n == 0);
+	CHECK(warnings() == 1 && warned("192.0.2.9") && warned("taken out"));
+	end();
+
+	begin(10, 0); /* the connection is left, the device is not */
+	add_interface(GUID_B, "192.0.2.9");
+	add_device(GUID_B, "Ethernet 2", CARD_B, NULL);
+	CHECK_OK(fy_hive_delete(all.w.system, SET "\\Enum\\" CARD_B, &err),
+		 &err);
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(all.w.scripts.n == 0 && warned("taken out"));
+	end();
+
+	begin(10,
+	      0); /* beside a leftover the only card is still the only one */
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	add_interface(GUID_B, "192.0.2.9");
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(count("192.0.2.7") == 1 && count("192.0.2.9") == 0);
+	end();
+}
+
+/* Two cards are known to Windows, one is there: which one, nobody knows. */
+static void
+test_only_one(void)
+{
+	begin(10, 0);
+	add_interface(GUID_A, NULL);
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	add_interface(GUID_B, "192.0.2.9");
+	add_device(GUID_B, "Ethernet 2", CARD_B, NULL);
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(all.w.scripts.n == 0 && warned("'Ethernet 2' has the address"));
+	end();
+
+	begin(10, 0); /* Wi-Fi is none of the machine's Ethernet cards */
+	add_interface(GUID_A, NULL);
+	add_device(GUID_A, "Wi-Fi", CARD_A, NULL);
+	add_driver(GUID_A, 0x84, 71);
+	add_interface(GUID_B, "192.0.2.9");
+	add_device(GUID_B, "Ethernet", CARD_B, NULL);
+	add_driver(GUID_B, 0x84, 6);
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(count("192.0.2.9") == 1 && warnings() == 0);
+	end();
+}
+
+/* Cards below other buses, and what only looks like one. */
+static void
+test_buses(void)
+{
+	static const struct {
+		const char *instance;
+		uint32_t what; /* Characteristics; 0: no driver's key */
+		bool card;
+	} t[] = {
+		{ "B06BDRV\\L2ND&PCI_163914E4&SUBSYS_02361028\\4&1A2B&0&2", 0,
+		  true },
+		{ "EBDRV\\L2ND&PCI_168E14E4\\5&1A2B&0&3", 0x84, true },
+		{ "MLX4\\CONNECTX-3_ETH\\6&1A2B&0&1", 0x84, true },
+		{ "VMBUS\\{F8615163-DF3E-46C5-913F-F2D2F965ED0E}\\5&1", 0x84,
+		  true },
+		{ "XENVIF\\VEN_XSC000&DEV_NET&REV_00000008\\0", 0x84, true },
+		{ "USB\\VID_0B95&PID_1790\\0001", 0x84, true },
+		{ CARD_A, 1, false },
+		{ "ROOT\\NET\\0000", 0, false },
+		{ "ROOT\\VMS_MP\\0000", 0x84, false },
+		{ "SWD\\RADIO\\1", 0, false },
+		{ "COMPOSITEBUS\\MS_IMPLAT_MP\\1", 0, false },
+		{ "BTH\\MS_BTHPAN\\6&1", 4, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		begin(10, 0);
+		add_interface(GUID_A, "192.0.2.7");
+		add_device(GUID_A, "Ethernet", t[i].instance, NULL);
+		if (t[i].what != 0)
+			add_driver(GUID_A, t[i].what, 6);
+		add_nic(MAC_A, NULL);
+		run();
+		if ((count("192.0.2.7") == 1) != t[i].card)
+			CHECK_STR("wrong", t[i].instance);
+		end();
+	}
+}
+
+int
+main(void)
+{
+	CHECK_OK(fy_dir_temporary("test-windows-net", &dir, &err), &err);
+	make_empty();
+	test_leftover();
+	test_only_one();
+	test_buses();
+	free(empty);
+	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
+	free(dir);
+	return test_result();
+}
