@@ -20,6 +20,10 @@
 #define GUID_A "{0F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
 #define GUID_B "{1F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
 #define MAC_A  "52:54:00:12:34:56"
+#define MAC_B  "52:54:00:AA:AA:AA"
+
+#define SLOT_25 "@pci.sys,#65536;PCI bus %1, device %2, function %3;(0,25,0)"
+#define SLOT_1	"PCI-Bus 1, Ger\xc3\xa4t 0, Funktion 0"
 
 static struct fy_error err;
 static char *dir, *empty;
@@ -309,6 +313,126 @@ test_buses(void)
 	}
 }
 
+/* A card was replaced by another one in the same slot: both are there. */
+static void
+two_in_a_slot(const char *live_address)
+{
+	begin(10, 0);
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "Old", CARD_A, SLOT_25);
+	add_interface(GUID_B, live_address);
+	add_device(GUID_B, "New", CARD_B, SLOT_25);
+	add_nic(MAC_A, "0000:00:19.0");
+	add_nic(MAC_B, "0000:01:00.0");
+}
+
+static void
+test_same_slot(void)
+{
+	static const struct fy_inject_nic name = { "New", MAC_A };
+
+	two_in_a_slot(NULL);
+	run();
+	CHECK(all.w.scripts.n == 0 && warnings() == 1);
+	CHECK(warned("'Old' has the address 192.0.2.7") &&
+	      warned("that of 'New', too"));
+	end();
+
+	two_in_a_slot("192.0.2.9");
+	run();
+	CHECK(all.w.scripts.n == 0 && warnings() == 2);
+	CHECK(warned("'New' has the address 192.0.2.9"));
+	end();
+
+	two_in_a_slot("192.0.2.9"); /* an address that it really had */
+	CHECK_OK(fy_machine_add_text(&all.m->nics[0].addresses,
+				     &all.m->nics[0].n_addresses,
+				     "192.0.2.9/24", &err),
+		 &err);
+	run();
+	CHECK(count("Find-Nic '52-54-00-12-34-56'") == 1);
+	CHECK(count("192.0.2.9") == 1 && count("192.0.2.7") == 0);
+	CHECK(warnings() == 1 && warned("'Old' has the address"));
+	end();
+
+	two_in_a_slot("192.0.2.9"); /* or --nic, which is more */
+	CHECK_OK(fy_machine_add_text(&all.m->nics[0].addresses,
+				     &all.m->nics[0].n_addresses,
+				     "192.0.2.7/24", &err),
+		 &err);
+	all.o.nics = &name;
+	all.o.n_nics = 1;
+	run();
+	CHECK(count("192.0.2.9") == 1 && count("192.0.2.7") == 0);
+	end();
+
+	two_in_a_slot(NULL); /* the new one has DHCP, and --nic names it */
+	all.o.nics = &name;
+	all.o.n_nics = 1;
+	run();
+	CHECK(all.w.scripts.n == 0 && warned("'Old' has the address"));
+	end();
+}
+
+/* Two slots, two cards; and two ports of one function. */
+static void
+test_slots(void)
+{
+	begin(6, 3);
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "One", CARD_A, SLOT_25);
+	add_interface(GUID_B, "192.0.2.9");
+	add_device(GUID_B, "Two", CARD_B, SLOT_1);
+	add_nic(MAC_A, "0000:00:19.0");
+	add_nic(MAC_B, "0000:01:00.0");
+	run();
+	CHECK(count("Find-Nic '52-54-00-12-34-56'") == 1 &&
+	      count("Find-Nic '52-54-00-AA-AA-AA'") == 1 && warnings() == 0);
+	end();
+
+	begin(6, 3);
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "One", "MLX4\\CONNECTX-3_ETH\\6&1A2B&0&1", SLOT_25);
+	add_nic(MAC_A, "0000:00:19.0");
+	add_nic(MAC_B, "0000:00:19.0");
+	run();
+	CHECK(all.w.scripts.n == 0 && warned("is not known"));
+	end();
+}
+
+/* Serial numbers: those of a card's second function are the first one's. */
+static void
+test_serial(void)
+{
+	static const struct {
+		const char *serial;
+		bool told;
+	} t[] = {
+		{ "525400FFFF123456", true },
+		{ "525400FFFF12345600", true },
+		{ "525400FFFF123456-00", true },
+		{ "525400FFFF12345601", false },
+		{ "525400FFFF123456-01", false },
+		{ "525400FFFE123456", false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		fy_autofree char *instance = fy_format(
+			&err, "PCI\\VEN_8086&DEV_1521\\%s", t[i].serial);
+
+		begin(10, 0);
+		add_interface(GUID_A, "192.0.2.7");
+		add_device(GUID_A, "Ethernet", instance, NULL);
+		add_nic(MAC_B, NULL);
+		add_nic(MAC_A, NULL);
+		run();
+		if ((count("Find-Nic '52-54-00-12-34-56'") == 1) != t[i].told)
+			CHECK_STR("wrong", t[i].serial);
+		end();
+	}
+}
+
 int
 main(void)
 {
@@ -317,6 +441,9 @@ main(void)
 	test_leftover();
 	test_only_one();
 	test_buses();
+	test_same_slot();
+	test_slots();
+	test_serial();
 	free(empty);
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
 	free(dir);

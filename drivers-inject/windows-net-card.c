@@ -163,6 +163,26 @@ location(const char *text, unsigned ret[3])
 	return n == 3;
 }
 
+/* The one network card there; of two (the ports of one function) none. */
+static const char *
+mac_at(const struct fy_machine *m, const unsigned at[3])
+{
+	const char *mac = NULL;
+	unsigned is[4];
+	size_t k, n = 0;
+
+	for (k = 0; k < m->n_nics; k++)
+		if (m->nics[k].pci != NULL &&
+		    sscanf(m->nics[k].pci, "%4x:%2x:%2x.%1x", &is[0], &is[1],
+			   &is[2], &is[3]) == 4 &&
+		    is[0] == 0 && is[1] == at[0] && is[2] == at[1] &&
+		    is[3] == at[2]) {
+			mac = mac_of(&m->nics[k]);
+			n++;
+		}
+	return n == 1 ? mac : NULL;
+}
+
 static const char *
 mac_by_location(struct fy_windows *w, const struct fy_windows_nic *i,
 		const struct fy_machine *m)
@@ -170,25 +190,19 @@ mac_by_location(struct fy_windows *w, const struct fy_windows_nic *i,
 	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
 					       "Enum\\%s", i->instance);
 	fy_autofree char *text = NULL;
-	unsigned at[3], is[4];
-	size_t k;
+	unsigned at[3];
 
+	/* Other buses' words have numbers of another kind. */
 	if (key == NULL ||
 	    fy_hive_get_string(w->system, key, "LocationInformation", &text,
 			       NULL) == -1 ||
-	    !location(text, at))
+	    strcasestr(text, "PCI") == NULL || !location(text, at))
 		return NULL;
-	for (k = 0; k < m->n_nics; k++)
-		if (m->nics[k].pci != NULL &&
-		    sscanf(m->nics[k].pci, "%4x:%2x:%2x.%1x", &is[0], &is[1],
-			   &is[2], &is[3]) == 4 &&
-		    is[0] == 0 && is[1] == at[0] && is[2] == at[1] &&
-		    is[3] == at[2])
-			return mac_of(&m->nics[k]);
-	return NULL;
+	return mac_at(m, at);
 }
 
-/* "...\A0369FFFFF123456-00" and the like: a serial number made of the MAC. */
+/* "...\A0369FFFFF123456-00" and the like: a serial number made of the MAC.  The
+ * functions of a card have one number, and other MACs from the second on. */
 static bool
 mac_by_serial(struct fy_windows_nic *i, const struct fy_machine *m)
 {
@@ -197,9 +211,11 @@ mac_by_serial(struct fy_windows_nic *i, const struct fy_machine *m)
 	size_t k, n = 0;
 
 	s = s == NULL ? i->instance : s + 1;
-	while (isxdigit((unsigned char)s[n]))
+	while (n < 16 && isxdigit((unsigned char)s[n]))
 		n++;
-	if (n < 16 || strncasecmp(s + 6, "FFFF", 4) != 0)
+	if (n < 16 || strncasecmp(s + 6, "FFFF", 4) != 0 ||
+	    (s[16] != '\0' && strcmp(s + 16, "00") != 0 &&
+	     strcmp(s + 16, "-00") != 0))
 		return false;
 	snprintf(mac, sizeof(mac), "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", s, s + 2,
 		 s + 4, s + 10, s + 12, s + 14);
@@ -259,18 +275,27 @@ only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
 	return cards == 1 ? mac : NULL;
 }
 
-void
-fy_windows_find_mac(struct fy_system *s, const struct fy_windows_nics *l,
-		    struct fy_windows_nic *i)
+/* --nic says so. */
+static const char *
+mac_by_name(const struct fy_windows_nic *i, const struct fy_inject_options *o)
 {
-	const struct fy_inject_options *o = s->disks->options;
-	const struct fy_machine *m = o->machine;
 	size_t k;
 
 	for (k = 0; i->name != NULL && k < o->n_nics; k++)
-		if (strcasecmp(o->nics[k].name, i->name) == 0 &&
-		    set_mac(i, o->nics[k].mac))
-			return;
+		if (strcasecmp(o->nics[k].name, i->name) == 0)
+			return o->nics[k].mac;
+	return NULL;
+}
+
+static void
+find_mac(struct fy_system *s, const struct fy_windows_nics *l,
+	 struct fy_windows_nic *i)
+{
+	const struct fy_inject_options *o = s->disks->options;
+	const struct fy_machine *m = o->machine;
+
+	if (set_mac(i, mac_by_name(i, o)))
+		return;
 	if (i->card && m != NULL &&
 	    set_mac(i, mac_by_location(fy_windows_of(s), i, m)))
 		return;
@@ -280,4 +305,60 @@ fy_windows_find_mac(struct fy_system *s, const struct fy_windows_nics *l,
 		return;
 	if (i->card && i->ethernet)
 		(void)set_mac(i, only_mac(l, i, m));
+}
+
+/* Whether a person or an address says it, and not only where a card is. */
+static unsigned
+certainty(const struct fy_windows_nic *i, const struct fy_inject_options *o)
+{
+	const char *mac;
+
+	if (mac_by_name(i, o) != NULL)
+		return 2;
+	mac = o->machine == NULL ? NULL : mac_by_address(i, o->machine);
+	return mac != NULL && strcasecmp(mac, i->mac) == 0;
+}
+
+/* A card that replaced another one in its slot is where that was: of those with
+ * the MAC of 'first' only one that is surer than all others keeps it. */
+static void
+settle(const struct fy_windows_nics *l, struct fy_windows_nic *first,
+       const struct fy_inject_options *o)
+{
+	struct fy_windows_nic *best = first, *i;
+	unsigned most = certainty(first, o), c;
+	size_t n = 1;
+
+	for (i = first + 1; i < l->items + l->n; i++) {
+		if (strcmp(i->mac, first->mac) != 0)
+			continue;
+		first->rival = i;
+		i->rival = first;
+		c = certainty(i, o);
+		n = c == most ? n + 1 : c > most ? 1 : n;
+		best = c > most ? i : best;
+		most = c > most ? c : most;
+	}
+	if (first->rival == NULL)
+		return;
+	if (n > 1 || most == 0)
+		best = NULL;
+	/* 'first' is compared with, so it comes last. */
+	for (i = l->items + l->n; i-- > first;)
+		if (i != best && strcmp(i->mac, first->mac) == 0)
+			i->mac[0] = '\0';
+}
+
+void
+fy_windows_find_macs(struct fy_system *s, const struct fy_windows_nics *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (fy_windows_nic_has_settings(&l->items[i]) ||
+		    l->items[i].card)
+			find_mac(s, l, &l->items[i]);
+	for (i = 0; i < l->n; i++)
+		if (l->items[i].mac[0] != '\0')
+			settle(l, &l->items[i], s->disks->options);
 }

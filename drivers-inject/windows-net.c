@@ -215,24 +215,33 @@ first_of(const struct fy_windows_nic *i)
 				     : "of its DNS";
 }
 
+static const char *
+name_of(const struct fy_windows_nic *i)
+{
+	return i->name == NULL ? i->guid : i->name;
+}
+
 static int
 warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 	     struct fy_error *err)
 {
-	const char *name = i->name == NULL ? i->guid : i->name;
-
 	if (!i->installed)
 		return fy_disks_warn(s->disks, err,
 				     "the address %s is of a network card "
 				     "(%s) that was taken out of Windows; it "
 				     "is left where it is",
-				     first_of(i), name);
+				     first_of(i), name_of(i));
 	return fy_disks_warn(
 		s->disks, err,
-		"the network connection '%s' has the address %s, and which "
-		"network card it is on is not known: set it on the virtual "
-		"machine, or name it with --nic '%s=MAC'",
-		name, first_of(i), name);
+		"the network connection '%s' has the address %s, and %s%s%s: "
+		"set it on the virtual machine, or name it with --nic "
+		"'%s=MAC'",
+		name_of(i), first_of(i),
+		i->rival == NULL ? "which network card it is on is not known"
+				 : "where its network card is there is that "
+				   "of '",
+		i->rival == NULL ? "" : name_of(i->rival),
+		i->rival == NULL ? "" : "', too", name_of(i));
 }
 
 static int
@@ -262,13 +271,12 @@ fy_windows_network(struct fy_system *s, struct fy_error *err)
 		r = fy_windows_read_cards(w, &l, err);
 	if (r == 0)
 		r = fy_windows_read_ipv6(s, &l, err);
-	for (i = 0; r == 0 && i < l.n; i++) {
-		if (!fy_windows_nic_has_settings(&l.items[i]))
-			continue;
-		fy_windows_find_mac(s, &l, &l.items[i]);
-		if (l.items[i].mac[0] == '\0')
+	if (r == 0)
+		fy_windows_find_macs(s, &l);
+	for (i = 0; r == 0 && i < l.n; i++)
+		if (fy_windows_nic_has_settings(&l.items[i]) &&
+		    l.items[i].mac[0] == '\0')
 			r = warn_unknown(s, &l.items[i], err);
-	}
 	if (r == 0)
 		r = fy_windows_net_script(w, &l, err);
 	release(&l);

@@ -23,6 +23,8 @@ struct fy_windows_nic {
 	bool ethernet;
 	uint64_t luid; /* what these tables call it; 0: not known */
 	char mac[18];  /* "52:54:00:12:34:56"; "" */
+	/* One that seemed to have the same; NULL. */
+	const struct fy_windows_nic *rival;
 };
 
 struct fy_windows_nics {
@@ -41,9 +43,9 @@ struct fy_windows_nics {
  * devices. */
 int fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
 			  struct fy_error *err);
-/* The MAC of 'i', one of 'l'; "" where it can't be told. */
-void fy_windows_find_mac(struct fy_system *s, const struct fy_windows_nics *l,
-			 struct fy_windows_nic *i);
+/* Their MACs, and of those that are no cards but have settings; "" where it
+ * can't be told, or is another one's as much. */
+void fy_windows_find_macs(struct fy_system *s, const struct fy_windows_nics *l);
 
 /* windows-net-ipv6.c: static IPv6 addresses and routes, added to 'l', which
  * has all interfaces; warns of those that are of none of them. */
