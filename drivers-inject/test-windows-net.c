@@ -433,6 +433,28 @@ test_serial(void)
 	}
 }
 
+/* One that does not come does not keep the next from its address. */
+static void
+test_each_by_itself(void)
+{
+	const char *p, *q;
+	size_t len;
+
+	two_in_a_slot("192.0.2.9");
+	set_text(SET "\\Enum\\" CARD_B, "LocationInformation", SLOT_1);
+	run();
+	p = strstr(script(), "try {\n$nic = Find-Nic '52-54-00-12-34-56'");
+	q = p == NULL ? NULL : strstr(p, "} catch {\n");
+	CHECK(q != NULL);
+	p = q == NULL ? NULL
+		      : strstr(q, "try {\n$nic = Find-Nic '52-54-00-AA-AA-AA'");
+	q = p == NULL ? NULL : strstr(p, "} catch {\n");
+	CHECK(q != NULL && strstr(q, "$failed = 1") != NULL);
+	len = strlen(script());
+	CHECK(len > 13 && strcmp(script() + len - 13, "exit $failed\n") == 0);
+	end();
+}
+
 int
 main(void)
 {
@@ -444,6 +466,7 @@ main(void)
 	test_same_slot();
 	test_slots();
 	test_serial();
+	test_each_by_itself();
 	free(empty);
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
 	free(dir);

@@ -90,13 +90,18 @@ is_plain(const char *name)
 
 /* --- PowerShell ------------------------------------------------------------- */
 
+/* All together wait five minutes for cards that may come; the clock may jump
+ * meanwhile. */
 static const char head_ps[] =
 	"$ErrorActionPreference = 'Stop'\n"
+	"$failed = 0\n"
+	"$watch = [Diagnostics.Stopwatch]::StartNew()\n"
 	"function Find-Nic($mac) {\n"
-	"  for ($i = 0; $i -lt 60; $i++) {\n"
+	"  while ($true) {\n"
 	"    $nic = Get-NetAdapter | Where-Object {\n"
 	"      $_.MacAddress -eq $mac -and $_.Status -ne 'Not Present' }\n"
 	"    if ($nic) { return @($nic)[0] }\n"
+	"    if ($watch.Elapsed.TotalSeconds -gt 300) { break }\n"
 	"    Start-Sleep -Seconds 5\n"
 	"  }\n"
 	"  throw \"no network card with the address $mac\"\n"
@@ -243,7 +248,7 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 	snprintf(mac, sizeof(mac), "%s", i->mac);
 	for (k = 2; k < 17; k += 3)
 		mac[k] = '-';
-	fy_text_printf(t, "\n$nic = Find-Nic '%s'\n", mac);
+	fy_text_printf(t, "\ntry {\n$nic = Find-Nic '%s'\n", mac);
 	/* On the same card there is nothing to move. */
 	fy_text_printf(t, "if ($nic.InterfaceGuid -ne '%s') {\n", i->guid);
 	fy_text_printf(t,
@@ -255,7 +260,14 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 	ps_ipv6(t, i);
 	ps_dns(t, i);
 	ps_ghost(t, i);
-	fy_text_add(t, "}\n");
+	/* The others get theirs; a failure has it all done again. */
+	fy_text_printf(t,
+		       "}\n"
+		       "} catch {\n"
+		       "  \"%s: $_\"\n"
+		       "  $failed = 1\n"
+		       "}\n",
+		       mac);
 }
 
 /* --- cmd.exe ---------------------------------------------------------------- */
@@ -442,8 +454,7 @@ fy_windows_net_script(struct fy_windows *w, const struct fy_windows_nics *l,
 			add_cmd(&t, &l->items[i], n);
 		n++;
 	}
-	if (!ps)
-		fy_text_add(&t, "exit /b %failed%\n");
+	fy_text_add(&t, ps ? "exit $failed\n" : "exit /b %failed%\n");
 	r = fy_text_check(&t, err);
 	if (r == 0 && n > 0)
 		r = fy_firstboot_add(&w->scripts,
