@@ -455,6 +455,34 @@ test_each_by_itself(void)
 	end();
 }
 
+/* Before 8; nothing is taken away before it is known that the card is another
+ * one. */
+static void
+test_cmd(void)
+{
+	const char *p;
+
+	two_in_a_slot("192.0.2.9");
+	all.w.version.major = 6;
+	all.w.version.minor = 1;
+	set_text(SET "\\Enum\\" CARD_B, "LocationInformation", SLOT_1);
+	run();
+	CHECK(count("reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
+		    "\\Tcpip\\Parameters\\Interfaces\\" GUID_A) == 1);
+	p = strstr(script(), "MACAddress='" MAC_A "'");
+	p = p == NULL ? NULL
+		      : strstr(p, "find /i \"" GUID_A "\" >nul\n"
+				  "if not errorlevel 1 goto end0\n"
+				  "reg delete ");
+	p = p == NULL ? NULL : strstr(p, "call EnableStatic (\"192.0.2.7\")");
+	CHECK(p != NULL);
+	p = strstr(script(), ":end0\n");
+	CHECK(p != NULL && strstr(p, "find /i \"" GUID_B "\"") != NULL &&
+	      strstr(p, "(\"192.0.2.9\")") != NULL);
+	CHECK(strstr(script(), "reg delete") > strstr(script(), "SettingID"));
+	end();
+}
+
 int
 main(void)
 {
@@ -467,6 +495,7 @@ main(void)
 	test_slots();
 	test_serial();
 	test_each_by_itself();
+	test_cmd();
 	free(empty);
 	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
 	free(dir);

@@ -274,7 +274,8 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 
 static const char head_cmd[] = "@echo off\n"
 			       "setlocal\n"
-			       "set failed=0\n";
+			       "set failed=0\n"
+			       "set tries=0\n";
 
 /* The card with the MAC, when it is up: the start of a wmic command. */
 static void
@@ -407,29 +408,46 @@ cmd_ghost(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		       i->guid, i->mac, i->name);
 }
 
+/* On the same card there is nothing to move. */
+static void
+cmd_same(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	of_card(t, i);
+	fy_text_printf(t,
+		       "get SettingID <nul 2>nul | find \"{\" >nul\n"
+		       "if errorlevel 1 goto wait%zu\n",
+		       number);
+	of_card(t, i);
+	fy_text_printf(t,
+		       "get SettingID <nul 2>nul | find /i \"%s\" >nul\n"
+		       "if not errorlevel 1 goto end%zu\n"
+		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
+		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
+		       i->guid, number, i->guid);
+}
+
+/* Each gets some tries, all together hardly more than one. */
 static void
 add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 {
 	fy_text_printf(t,
-		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
-		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
-		       i->guid);
-	fy_text_printf(t,
-		       "set tries=0\n"
+		       "if %%tries%% gtr 55 set tries=55\n"
 		       ":wait%zu\n"
 		       "set /a tries+=1\n"
 		       "if %%tries%% gtr 60 goto next%zu\n"
 		       "ping -n 6 127.0.0.1 >nul\n",
 		       number, number);
+	cmd_same(t, i, number);
 	cmd_ipv4(t, i, number);
 	cmd_ipv6(t, i, number);
 	cmd_ghost(t, i, number);
 	fy_text_printf(t,
 		       "goto end%zu\n"
 		       ":next%zu\n"
+		       "echo %s: not set\n"
 		       "set failed=1\n"
 		       ":end%zu\n",
-		       number, number, number);
+		       number, number, i->mac, number);
 }
 
 /* ----------------------------------------------------------------------------- */
