@@ -3,19 +3,13 @@
  * Whose address goes to which network card of the virtual machine, and the
  * script that the first start gets for it.
  */
-#include "common/test.h"
-
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/file.h"
-#include "common/subprocess.h"
+#include "drivers-inject/test-windows.h"
 #include "drivers-inject/windows-net.h"
 
-#define MKREGF "tests/lib/mkregf.py"
-#define SET    "ControlSet001"
-#define CLASS  SET "\\Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
+#define CLASS SET "\\Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 
 #define GUID_A "{0F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
 #define GUID_B "{1F1E2D3C-4B5A-4978-8796-A5B4C3D2E1F0}"
@@ -24,10 +18,6 @@
 
 #define SLOT_25 "@pci.sys,#65536;PCI bus %1, device %2, function %3;(0,25,0)"
 #define SLOT_1	"PCI-Bus 1, Ger\xc3\xa4t 0, Funktion 0"
-
-static struct fy_error err;
-static char *dir, *empty;
-static size_t empty_len;
 
 /* A Windows, a machine, and what became of them. */
 static struct {
@@ -40,28 +30,12 @@ static struct {
 } all;
 
 static void
-make_empty(void)
-{
-	fy_autofree char *path = fy_format(&err, "%s/empty", dir);
-	const char *argv[] = { "python3", MKREGF, "empty", path, NULL };
-	struct fy_subprocess_options o = { .accept = 0 };
-	struct fy_subprocess_result r = { 0 };
-
-	CHECK_OK(fy_subprocess_run(argv, &o, &r, &err), &err);
-	fy_subprocess_result_release(&r);
-	CHECK_OK(fy_file_read_at(AT_FDCWD, path, 1 << 20, &empty, &empty_len,
-				 &err),
-		 &err);
-}
-
-static void
 begin(unsigned major, unsigned minor)
 {
 	memset(&all, 0, sizeof(all));
 	all.w.version.major = major;
 	all.w.version.minor = minor;
-	CHECK_OK(fy_hive_parse(empty, empty_len, NULL, 0, &all.w.system, &err),
-		 &err);
+	all.w.system = test_hive();
 	CHECK_OK(fy_string_set_add(&all.w.control_sets, SET, &err), &err);
 	all.m = fy_machine_new(&err);
 	CHECK(all.m != NULL);
@@ -82,28 +56,6 @@ end(void)
 	json_decref(all.d.report);
 }
 
-static void
-set_text(const char *key, const char *name, const char *text)
-{
-	CHECK_OK(fy_hive_set_string(all.w.system, key, name, text, &err), &err);
-}
-
-static void
-set_list(const char *key, const char *name, const char *text)
-{
-	struct fy_string_set s = { 0 };
-
-	CHECK_OK(fy_string_set_add(&s, text, &err), &err);
-	CHECK_OK(fy_hive_set_strings(all.w.system, key, name, &s, &err), &err);
-	fy_string_set_release(&s);
-}
-
-static void
-set_number(const char *key, const char *name, uint32_t value)
-{
-	CHECK_OK(fy_hive_set_dword(all.w.system, key, name, value, &err), &err);
-}
-
 /* What stays of an interface in any case; 'address' NULL: DHCP. */
 static void
 add_interface(const char *guid, const char *address)
@@ -112,11 +64,12 @@ add_interface(const char *guid, const char *address)
 		&err, SET "\\Services\\Tcpip\\Parameters\\Interfaces\\%s",
 		guid);
 
-	set_number(key, "EnableDHCP", address == NULL);
-	set_list(key, "IPAddress", address == NULL ? "0.0.0.0" : address);
-	set_list(key, "SubnetMask", "255.255.255.0");
+	test_set_number(all.w.system, key, "EnableDHCP", address == NULL);
+	test_set_list(all.w.system, key, "IPAddress",
+		      address == NULL ? "0.0.0.0" : address);
+	test_set_list(all.w.system, key, "SubnetMask", "255.255.255.0");
 	if (address != NULL)
-		set_list(key, "DefaultGateway", "192.0.2.1");
+		test_set_list(all.w.system, key, "DefaultGateway", "192.0.2.1");
 }
 
 /* And of a device that Windows knows. */
@@ -128,9 +81,10 @@ add_device(const char *guid, const char *name, const char *instance,
 		&err, SET "\\" FY_WINDOWS_CONNECTIONS "\\%s\\Connection", guid);
 	fy_autofree char *device = fy_format(&err, SET "\\Enum\\%s", instance);
 
-	set_text(key, "Name", name);
-	set_text(key, "PnpInstanceID", instance);
-	set_text(device, "LocationInformation", where == NULL ? "" : where);
+	test_set_text(all.w.system, key, "Name", name);
+	test_set_text(all.w.system, key, "PnpInstanceID", instance);
+	test_set_text(all.w.system, device, "LocationInformation",
+		      where == NULL ? "" : where);
 }
 
 /* Its driver's key. */
@@ -140,9 +94,9 @@ add_driver(const char *guid, uint32_t characteristics, uint32_t type)
 	char key[sizeof(CLASS) + 6];
 
 	snprintf(key, sizeof(key), CLASS "\\%04u", ++all.cards);
-	set_text(key, "NetCfgInstanceId", guid);
-	set_number(key, "Characteristics", characteristics);
-	set_number(key, "*IfType", type);
+	test_set_text(all.w.system, key, "NetCfgInstanceId", guid);
+	test_set_number(all.w.system, key, "Characteristics", characteristics);
+	test_set_number(all.w.system, key, "*IfType", type);
 }
 
 static void
@@ -441,7 +395,8 @@ test_each_by_itself(void)
 	size_t len;
 
 	two_in_a_slot("192.0.2.9");
-	set_text(SET "\\Enum\\" CARD_B, "LocationInformation", SLOT_1);
+	test_set_text(all.w.system, SET "\\Enum\\" CARD_B,
+		      "LocationInformation", SLOT_1);
 	run();
 	p = strstr(script(), "try {\n$nic = Find-Nic '52-54-00-12-34-56'");
 	q = p == NULL ? NULL : strstr(p, "} catch {\n");
@@ -465,7 +420,8 @@ test_cmd(void)
 	two_in_a_slot("192.0.2.9");
 	all.w.version.major = 6;
 	all.w.version.minor = 1;
-	set_text(SET "\\Enum\\" CARD_B, "LocationInformation", SLOT_1);
+	test_set_text(all.w.system, SET "\\Enum\\" CARD_B,
+		      "LocationInformation", SLOT_1);
 	run();
 	CHECK(count("reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
 		    "\\Tcpip\\Parameters\\Interfaces\\" GUID_A) == 1);
@@ -486,8 +442,7 @@ test_cmd(void)
 int
 main(void)
 {
-	CHECK_OK(fy_dir_temporary("test-windows-net", &dir, &err), &err);
-	make_empty();
+	test_hives_init();
 	test_leftover();
 	test_only_one();
 	test_buses();
@@ -496,8 +451,6 @@ main(void)
 	test_serial();
 	test_each_by_itself();
 	test_cmd();
-	free(empty);
-	CHECK_OK(fy_dir_remove_all_at(AT_FDCWD, dir, &err), &err);
-	free(dir);
+	test_hives_release();
 	return test_result();
 }

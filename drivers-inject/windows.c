@@ -213,7 +213,7 @@ make_service(struct fy_windows *w, const struct fy_firstboot *f,
 				       "LocalSystem", err))
 			return -1;
 	}
-	return 0;
+	return fy_windows_policies_keep(w, err);
 }
 
 /* What was only for the way until here goes again. */
@@ -239,9 +239,10 @@ add_cleanup(struct fy_windows *w, struct fy_error *err)
 				"reg delete \"HKLM\\SYSTEM\\CurrentControlSet"
 				"\\Services\\PlugPlay\\Parameters\" /v "
 				"SuppressUI /f >nul 2>&1\n");
+	fy_windows_policies_back(w, &t);
 	fy_text_add(&t, "exit /b 0\n");
 	r = fy_text_check(&t, err);
-	if (r == 0 && (w->bridges.n > 0 || w->version.major == 5))
+	if (r == 0)
 		r = fy_firstboot_add(&w->scripts, "90-cleanup.cmd", t.data,
 				     err);
 	fy_text_release(&t);

@@ -99,6 +99,7 @@ test_2022() {
 		)"'DriverDatabase|4D36E96F-' was now
 
 	network_2022
+	cleanup_2022
 	warned 'policy restricts'
 	warned 'Sophos'
 	warned 'VMTools, vmmouse'
@@ -110,6 +111,20 @@ test_2022() {
 warned() {
 	jq -r '.warnings[]' "$T/report.json" | grep -qF -- "$1" ||
 		fail "no warning of '$1': $(jq -c .warnings "$T/report.json")"
+}
+
+# The last script puts the policies back: one that was another, one that was not
+# there.
+cleanup_2022() {
+	local key='HKLM\SYSTEM\CurrentControlSet'
+	ntfscat "$T/now.ntfs" "$(jq -r '.changes[].path |
+		select(endswith("90-cleanup.cmd"))' "$T/report.json")" |
+		tr -d '\r' >"$T/cleanup"
+	grep -qF "reg add \"$key\Control\CrashControl\" /v AutoReboot /t $(
+		)REG_DWORD /d 1 /f" "$T/cleanup" &&
+		grep -qF "reg delete \"$key\Services\partmgr\Parameters\" $(
+		)/v SanPolicy /f" "$T/cleanup" ||
+		{ cat "$T/cleanup" >&2; fail "the policies stay"; }
 }
 
 # The script for the first start has the address for the right card.
