@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/windows-root.h"
 #include "drivers-inject/windows.h"
 
 #define NT "Microsoft\\Windows NT\\CurrentVersion"
@@ -324,19 +325,30 @@ read_clock(struct fy_windows *w)
 
 /* ------------------------------------------------------------------------------------------- */
 
+/* As it is written on the disk. */
+static char *
+hive_path(struct fy_guest *g, const char *folder, const char *name,
+	  struct fy_error *err)
+{
+	fy_autofree char *path =
+		fy_format(err, "%s/System32/config/%s", folder, name);
+
+	return path == NULL ? NULL : fy_windows_real(g, path, err);
+}
+
 static int
 open_hives(struct fy_system *s, struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
-	fy_autofree char *system = fy_windows_real(
-		s->guest, "Windows/System32/config/SYSTEM", err);
+	fy_autofree char *folder = fy_windows_folder(s->guest, err);
+	fy_autofree char *system = NULL;
 	fy_autofree char *software = NULL;
 
-	if (system == NULL)
+	if (folder == NULL)
 		return -1;
-	software = fy_windows_real(s->guest, "Windows/System32/config/SOFTWARE",
-				   err);
-	if (software == NULL)
+	system = hive_path(s->guest, folder, "SYSTEM", err);
+	software = hive_path(s->guest, folder, "SOFTWARE", err);
+	if (system == NULL || software == NULL)
 		return -1;
 	w->config = strndup(system, strlen(system) - strlen("/SYSTEM"));
 	w->system32 = w->config == NULL
@@ -345,7 +357,7 @@ open_hives(struct fy_system *s, struct fy_error *err)
 					strlen(w->config) - strlen("/config"));
 	w->root = w->system32 == NULL
 			  ? NULL
-			  : strndup(w->system32 + 1, strlen("Windows"));
+			  : strndup(w->system32 + 1, strlen(folder));
 	if (w->root == NULL)
 		return fy_error_nomem(err);
 	if (fy_hive_open(s->guest, system, &w->system, err) == -1 ||

@@ -14,6 +14,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "drivers-inject/family.h"
+#include "drivers-inject/windows-root.h"
 
 #define HEADS	  0x1a /* in a boot sector */
 #define FOLDER	  "Drivers/VirtIO"
@@ -26,11 +27,13 @@
 static bool
 is_root(struct fy_guest *g)
 {
+	fy_autofree char *folder = NULL;
 	size_t n;
 
-	return fy_guest_mounts(g, &n)[0].driver->caseless &&
-	       fy_guest_has(g, "Windows/System32/config/SYSTEM") &&
-	       fy_guest_has(g, "Windows/System32/config/SOFTWARE");
+	if (!fy_guest_mounts(g, &n)[0].driver->caseless)
+		return false;
+	folder = fy_windows_folder(g, NULL);
+	return folder != NULL;
 }
 
 static void
