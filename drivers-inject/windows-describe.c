@@ -288,7 +288,7 @@ arch_name(const char *arch)
 					    : "aarch64";
 }
 
-/* --- letters and clock ------------------------------------------------------------------ */
+/* --- letters ------------------------------------------------------------------ */
 
 /* SystemRoot is "C:\Windows". */
 static char
@@ -301,26 +301,6 @@ own_drive(const struct fy_windows *w)
 	if (c >= 'a' && c <= 'z')
 		c = (char)(c - 'a' + 'A');
 	return c >= 'A' && c <= 'Z' ? c : 'C';
-}
-
-static void
-read_clock(struct fy_windows *w)
-{
-	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
-					       "Control\\TimeZoneInformation");
-	fy_autofree char *data = NULL;
-	uint32_t type;
-	size_t len = 0;
-
-	if (key == NULL)
-		return;
-	w->time_zone = text(w->system, key, "TimeZoneKeyName");
-	if (w->time_zone == NULL)
-		w->time_zone = text(w->system, key, "StandardName");
-	/* A DWORD, or a QWORD. */
-	if (fy_hive_get_bytes(w->system, key, "RealTimeIsUniversal", &type,
-			      &data, &len, NULL) == 0)
-		w->utc = (type == 4 || type == 11) && len > 0 && data[0] == 1;
 }
 
 /* ------------------------------------------------------------------------------------------- */
@@ -372,12 +352,12 @@ fy_windows_describe(struct fy_system *s, struct fy_error *err)
 	struct fy_windows *w = fy_windows_of(s);
 	const char *arch;
 
-	if (open_hives(s, err) == -1 || find_control_sets(w, err) == -1)
+	if (open_hives(s, err) == -1 || find_control_sets(w, err) == -1 ||
+	    fy_windows_clock(w, err) == -1)
 		return -1;
 	w->has_database = fy_hive_has(w->system, "DriverDatabase");
 	read_version(w);
 	read_product(w);
-	read_clock(w);
 	w->drive = own_drive(w);
 	w->version.arch = find_arch(s);
 	arch = arch_name(w->version.arch);

@@ -64,6 +64,9 @@ int fy_windows_describe(struct fy_system *s, struct fy_error *err);
 char *fy_windows_real(struct fy_guest *g, const char *path,
 		      struct fy_error *err);
 
+/* windows-clock.c: 'time_zone' and 'utc'; may add to 'warnings'. */
+int fy_windows_clock(struct fy_windows *w, struct fy_error *err);
+
 /* windows-look.c: what is to be known before; fills 'warnings'. */
 int fy_windows_look(struct fy_system *s, struct fy_error *err);
 
