@@ -439,6 +439,106 @@ test_cmd(void)
 	end();
 }
 
+/* Suffix, metric and WINS servers, by PowerShell and by wmic. */
+static void
+test_more(void)
+{
+	static const char key[] =
+		SET "\\Services\\Tcpip\\Parameters\\Interfaces\\" GUID_A;
+	static const char netbt[] =
+		SET "\\Services\\NetBT\\Parameters\\Interfaces\\Tcpip_" GUID_A;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		begin(i == 0 ? 10 : 6, i);
+		add_interface(GUID_A, NULL);
+		add_device(GUID_A, "Ethernet", CARD_A, NULL);
+		add_nic(MAC_A, NULL);
+		test_set_text(all.w.system, key, "Domain", "a.example.com");
+		test_set_number(all.w.system, key, "InterfaceMetric", 7);
+		test_set_list(all.w.system, netbt, "NameServerList",
+			      "192.0.2.8");
+		run();
+		CHECK(warnings() == 0);
+		CHECK(count(i == 0 ? "-ConnectionSpecificSuffix "
+				     "'a.example.com'\n"
+				   : "call SetDNSDomain \"a.example.com\" ") ==
+		      1);
+		CHECK(count(i == 0 ? "-InterfaceMetric 7\n"
+				   : "call SetIPConnectionMetric 7 ") == 1);
+		CHECK(count(i == 0 ? "SetWINSServer('192.0.2.8', '')"
+				   : "call SetWINSServer "
+				     "\"192.0.2.8\",\"\" ") == 1);
+		CHECK(count("Disabled") == 0 && count("EnableStatic") == 0);
+		end();
+	}
+
+	begin(10, 0); /* what is no suffix; what is no card's */
+	add_interface(GUID_A, NULL);
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	test_set_text(all.w.system, key, "Domain", "a'; calc; '");
+	add_interface(GUID_B, NULL);
+	add_device(GUID_B, "VPN", "ROOT\\NET\\0000", NULL);
+	test_set_number(all.w.system,
+			SET "\\Services\\Tcpip\\Parameters\\Interfaces"
+			    "\\" GUID_B,
+			"InterfaceMetric", 1);
+	add_nic(MAC_A, NULL);
+	run();
+	CHECK(all.w.scripts.n == 0 && warnings() == 1 &&
+	      warned("DNS suffix of the network connection 'Ethernet'"));
+	end();
+
+	begin(10, 0); /* settings, but of which card? */
+	add_interface(GUID_A, NULL);
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	test_set_number(all.w.system, key, "InterfaceMetric", 7);
+	run();
+	CHECK(warned("'Ethernet' has settings of its own, and which"));
+	end();
+}
+
+static void
+test_teams(void)
+{
+	static const struct fy_inject_nic name = { "Team 1", MAC_A };
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		begin(6, 3);
+		add_interface(GUID_A, i == 0 ? NULL : "192.0.2.7");
+		add_device(GUID_A, "Team 1", "COMPOSITEBUS\\MS_IMPLAT_MP\\{1}",
+			   NULL);
+		add_nic(MAC_A, NULL);
+		all.o.nics = &name;
+		all.o.n_nics = i == 2;
+		run();
+		CHECK(warnings() == 1 &&
+		      warned("'Team 1' is a team of network cards"));
+		CHECK(warned(i == 0   ? "uses DHCP"
+			     : i == 1 ? "it has the address 192.0.2.7"
+				      : "go to the card " MAC_A));
+		CHECK(count("192.0.2.7") == (i == 2));
+		end();
+	}
+}
+
+static void
+test_many(void)
+{
+	char guid[sizeof(GUID_A)];
+	unsigned i;
+
+	begin(10, 0);
+	for (i = 0; i < 300; i++) {
+		snprintf(guid, sizeof(guid), "{%08X%s", i, &GUID_A[9]);
+		add_interface(guid, NULL);
+	}
+	run();
+	CHECK(warnings() == 1 && warned("settings of 300 network interfaces"));
+	end();
+}
+
 int
 main(void)
 {
@@ -451,6 +551,9 @@ main(void)
 	test_serial();
 	test_each_by_itself();
 	test_cmd();
+	test_more();
+	test_teams();
+	test_many();
 	test_hives_release();
 	return test_result();
 }

@@ -33,11 +33,19 @@ luid_of(struct fy_windows *w, const char *key, uint32_t type)
 							 << 24;
 }
 
+/* Its driver is the one for teams. */
+static bool
+is_team(const char *device)
+{
+	return device != NULL && strcasestr(device, "ms_implat") != NULL;
+}
+
 /* What the driver's key says of the interface that it names. */
 static void
 read_driver(struct fy_windows *w, const char *key, struct fy_windows_nics *l)
 {
 	fy_autofree char *guid = NULL;
+	fy_autofree char *component = NULL;
 	uint32_t type = IF_ETHERNET, what = NCF_PHYSICAL;
 	size_t k;
 
@@ -46,6 +54,8 @@ read_driver(struct fy_windows *w, const char *key, struct fy_windows_nics *l)
 		return;
 	(void)fy_hive_get_dword(w->system, key, "*IfType", &type, NULL);
 	(void)fy_hive_get_dword(w->system, key, "Characteristics", &what, NULL);
+	(void)fy_hive_get_string(w->system, key, "ComponentId", &component,
+				 NULL);
 	for (k = 0; k < l->n; k++) {
 		struct fy_windows_nic *i = &l->items[k];
 
@@ -54,6 +64,7 @@ read_driver(struct fy_windows *w, const char *key, struct fy_windows_nics *l)
 		i->luid = luid_of(w, key, type);
 		i->ethernet = type == IF_ETHERNET;
 		i->card = (what & NCF_PHYSICAL) != 0;
+		i->team = is_team(component);
 	}
 }
 
@@ -87,8 +98,10 @@ read_device(struct fy_windows *w, struct fy_windows_nic *i,
 		if (key == NULL)
 			return -1;
 		i->installed = fy_hive_has(w->system, key);
+		i->team = i->team || is_team(i->instance);
 	}
-	i->card = i->card && i->installed && !is_software(i->instance);
+	i->card = i->card && i->installed && !i->team &&
+		  !is_software(i->instance);
 	return 0;
 }
 

@@ -23,7 +23,8 @@ bool
 fy_windows_nic_has_settings(const struct fy_windows_nic *i)
 {
 	return i->addresses.n > 0 || i->dns.n > 0 || i->addresses6.n > 0 ||
-	       i->routes6.n > 0 || i->dns6.n > 0;
+	       i->routes6.n > 0 || i->dns6.n > 0 || i->wins.n > 0 ||
+	       i->suffix != NULL || i->metric > 0;
 }
 
 static unsigned
@@ -195,6 +196,33 @@ ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
 	fy_text_add(t, "\n");
 }
 
+static void
+ps_more(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (i->suffix != NULL)
+		fy_text_printf(t,
+			       "  Set-DnsClient -InterfaceIndex $nic.ifIndex "
+			       "-ConnectionSpecificSuffix '%s'\n",
+			       i->suffix);
+	if (i->metric > 0)
+		fy_text_printf(t,
+			       "  Set-NetIPInterface -InterfaceIndex "
+			       "$nic.ifIndex -AddressFamily IPv4 "
+			       "-InterfaceMetric %u\n",
+			       (unsigned)i->metric);
+	/* There is no cmdlet for it; 1 wants a restart. */
+	if (i->wins.n > 0)
+		fy_text_printf(
+			t,
+			"  $wins = (Get-WmiObject "
+			"Win32_NetworkAdapterConfiguration -Filter "
+			"\"InterfaceIndex=$($nic.ifIndex)\").SetWINSServer("
+			"'%s', '%s').ReturnValue\n"
+			"  if ($wins -gt 1) { throw \"WINS: status $wins\" }\n",
+			i->wins.items[0],
+			i->wins.n > 1 ? i->wins.items[1] : "");
+}
+
 /* The connection is called what it was called; its name is free now. */
 static void
 ps_name(struct fy_text *t, const struct fy_windows_nic *i)
@@ -259,6 +287,7 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 		ps_ipv4(t, i);
 	ps_ipv6(t, i);
 	ps_dns(t, i);
+	ps_more(t, i);
 	ps_ghost(t, i);
 	/* The others get theirs; a failure has it all done again. */
 	fy_text_printf(t,
@@ -322,6 +351,38 @@ cmd_ipv4(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		fy_text_add(t, "call SetDNSServerSearchOrder (");
 		list(t, &i->dns, "\"");
 		or_wait(t, number);
+	}
+}
+
+/* Ends a call that is not waited for; 1 wants a restart. */
+static void
+or_fail(struct fy_text *t)
+{
+	fy_text_add(t, " <nul 2>nul | findstr /c:\"ReturnValue = 0;\" "
+		       "/c:\"ReturnValue = 1;\" >nul\n"
+		       "if errorlevel 1 set failed=1\n");
+}
+
+static void
+cmd_more(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (i->suffix != NULL) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetDNSDomain \"%s\"", i->suffix);
+		or_fail(t);
+	}
+	if (i->metric > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetIPConnectionMetric %u",
+			       (unsigned)i->metric);
+		or_fail(t);
+	}
+	if (i->wins.n > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetWINSServer \"%s\",\"%s\"",
+			       i->wins.items[0],
+			       i->wins.n > 1 ? i->wins.items[1] : "");
+		or_fail(t);
 	}
 }
 
@@ -440,6 +501,7 @@ add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 	cmd_same(t, i, number);
 	cmd_ipv4(t, i, number);
 	cmd_ipv6(t, i, number);
+	cmd_more(t, i);
 	cmd_ghost(t, i, number);
 	fy_text_printf(t,
 		       "goto end%zu\n"

@@ -22,6 +22,7 @@
 
 #define INTERFACES     "Services\\Tcpip\\Parameters\\Interfaces"
 #define MAX_INTERFACES 256
+#define MAX_METRIC     9999
 
 static void
 release(struct fy_windows_nics *l)
@@ -32,6 +33,7 @@ release(struct fy_windows_nics *l)
 		free(i->guid);
 		free(i->name);
 		free(i->instance);
+		free(i->suffix);
 		fy_string_set_release(&i->addresses);
 		fy_string_set_release(&i->masks);
 		fy_string_set_release(&i->gateways);
@@ -40,6 +42,7 @@ release(struct fy_windows_nics *l)
 		fy_string_set_release(&i->routes6);
 		fy_string_set_release(&i->dns6);
 		fy_string_set_release(&i->nsi);
+		fy_string_set_release(&i->wins);
 	}
 	free(l->items);
 }
@@ -184,8 +187,6 @@ read_interface(struct fy_windows *w, const char *guid,
 	if (key == NULL || key6 == NULL)
 		return -1;
 	(void)fy_hive_get_dword(w->system, key, "EnableDHCP", &dhcp, NULL);
-	if (!is_guid(guid) || l->n == MAX_INTERFACES)
-		return 0;
 	grown = reallocarray(l->items, l->n + 1, sizeof(*grown));
 	if (grown == NULL)
 		return fy_error_nomem(err);
@@ -208,35 +209,68 @@ read_interface(struct fy_windows *w, const char *guid,
 /* --------------------------------------------------------------------------------------------- */
 
 static const char *
-first_of(const struct fy_windows_nic *i)
-{
-	return i->addresses.n > 0    ? i->addresses.items[0]
-	       : i->addresses6.n > 0 ? i->addresses6.items[0]
-				     : "of its DNS";
-}
-
-static const char *
 name_of(const struct fy_windows_nic *i)
 {
 	return i->name == NULL ? i->guid : i->name;
+}
+
+/* "has the address 192.0.2.7", of 'ret'. */
+static const char *
+what_of(const struct fy_windows_nic *i, char ret[64])
+{
+	const char *address = i->addresses.n > 0    ? i->addresses.items[0]
+			      : i->addresses6.n > 0 ? i->addresses6.items[0]
+						    : NULL;
+
+	snprintf(ret, 64, "%s%s",
+		 address == NULL ? "settings of its own" : "the address ",
+		 address == NULL ? "" : address);
+	return ret;
+}
+
+static int
+warn_team(struct fy_system *s, const struct fy_windows_nic *i,
+	  struct fy_error *err)
+{
+	char what[64];
+
+	if (i->mac[0] != '\0')
+		return fy_disks_warn(s->disks, err,
+				     "'%s' is a team of network cards, and "
+				     "teams are not carried over: its settings "
+				     "go to the card %s alone",
+				     name_of(i), i->mac);
+	if (!fy_windows_nic_has_settings(i))
+		return fy_disks_warn(s->disks, err,
+				     "'%s' is a team of network cards, and "
+				     "teams are not carried over: every card "
+				     "of the virtual machine uses DHCP",
+				     name_of(i));
+	return fy_disks_warn(s->disks, err,
+			     "'%s' is a team of network cards, and teams are "
+			     "not carried over; it has %s: set it on the "
+			     "virtual machine, or give it a card with --nic "
+			     "'%s=MAC'",
+			     name_of(i), what_of(i, what), name_of(i));
 }
 
 static int
 warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 	     struct fy_error *err)
 {
+	char what[64];
+
 	if (!i->installed)
 		return fy_disks_warn(s->disks, err,
-				     "the address %s is of a network card "
-				     "(%s) that was taken out of Windows; it "
-				     "is left where it is",
-				     first_of(i), name_of(i));
+				     "a network card (%s) that was taken out "
+				     "of Windows has left %s; it stays where "
+				     "it is",
+				     name_of(i), what_of(i, what));
 	return fy_disks_warn(
 		s->disks, err,
-		"the network connection '%s' has the address %s, and %s%s%s: "
-		"set it on the virtual machine, or name it with --nic "
-		"'%s=MAC'",
-		name_of(i), first_of(i),
+		"the network connection '%s' has %s, and %s%s%s: set it on the "
+		"virtual machine, or name it with --nic '%s=MAC'",
+		name_of(i), what_of(i, what),
 		i->rival == NULL ? "which network card it is on is not known"
 				 : "where its network card is there is that "
 				   "of '",
@@ -245,18 +279,101 @@ warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 }
 
 static int
-read_all(struct fy_windows *w, struct fy_windows_nics *l, struct fy_error *err)
+read_all(struct fy_system *s, struct fy_windows_nics *l, struct fy_error *err)
 {
+	struct fy_windows *w = fy_windows_of(s);
 	fy_autofree char *key =
 		fy_windows_key(w->control_sets.items[0], err, INTERFACES);
 	struct fy_string_set guids = { 0 };
-	size_t i;
+	size_t i, n = 0;
 	int r = key == NULL ? -1 : fy_hive_keys(w->system, key, &guids, err);
 
 	for (i = 0; r == 0 && i < guids.n; i++)
-		r = read_interface(w, guids.items[i], l, err);
+		if (is_guid(guids.items[i]) && n++ < MAX_INTERFACES)
+			r = read_interface(w, guids.items[i], l, err);
+	if (r == 0 && n > MAX_INTERFACES)
+		r = fy_disks_warn(s->disks, err,
+				  "this Windows has settings of %zu network "
+				  "interfaces; only %d of them are looked at",
+				  n, MAX_INTERFACES);
 	fy_string_set_release(&guids);
 	return r;
+}
+
+/* --- what else a card may have --------------------------------------------------- */
+
+static int
+read_suffix(struct fy_system *s, const char *key, struct fy_windows_nic *i,
+	    struct fy_error *err)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.";
+	fy_autofree char *suffix = NULL;
+
+	if (fy_hive_get_string(fy_windows_of(s)->system, key, "Domain", &suffix,
+			       NULL) == -1 ||
+	    suffix[0] == '\0')
+		return 0;
+	if (strlen(suffix) > 253 || suffix[strspn(suffix, plain)] != '\0')
+		return fy_disks_warn(s->disks, err,
+				     "the DNS suffix of the network connection "
+				     "'%s' is not carried over: '%s'",
+				     name_of(i), suffix);
+	i->suffix = fy_steal_ptr(&suffix);
+	return 0;
+}
+
+static int
+read_wins(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
+{
+	struct fy_windows *w = fy_windows_of(s);
+	fy_autofree char *key = fy_windows_key(
+		w->control_sets.items[0], err,
+		"Services\\NetBT\\Parameters\\Interfaces\\Tcpip_%s", i->guid);
+
+	if (key == NULL || read_addresses(w->system, key, "NameServerList",
+					  &i->wins, err) == -1)
+		return -1;
+	if (i->wins.n <= 2)
+		return 0;
+	while (i->wins.n > 2)
+		free(i->wins.items[--i->wins.n]);
+	return fy_disks_warn(s->disks, err,
+			     "the network connection '%s' has more than two "
+			     "WINS servers; only two are carried over",
+			     name_of(i));
+}
+
+/* Of cards only: a VPN's have a metric that is none of the machine's. */
+static int
+read_more(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
+{
+	struct fy_windows *w = fy_windows_of(s);
+	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], err,
+					       INTERFACES "\\%s", i->guid);
+
+	if (key == NULL)
+		return -1;
+	if (!i->card && !i->team)
+		return 0;
+	if (fy_hive_get_dword(w->system, key, "InterfaceMetric", &i->metric,
+			      NULL) == -1 ||
+	    i->metric > MAX_METRIC)
+		i->metric = 0;
+	if (read_suffix(s, key, i, err) == -1)
+		return -1;
+	return read_wins(s, i, err);
+}
+
+static int
+tell(struct fy_system *s, const struct fy_windows_nic *i, struct fy_error *err)
+{
+	if (i->team && i->installed)
+		return warn_team(s, i, err);
+	return fy_windows_nic_has_settings(i) && i->mac[0] == '\0'
+		       ? warn_unknown(s, i, err)
+		       : 0;
 }
 
 int
@@ -265,18 +382,18 @@ fy_windows_network(struct fy_system *s, struct fy_error *err)
 	struct fy_windows *w = fy_windows_of(s);
 	struct fy_windows_nics l = { 0 };
 	size_t i;
-	int r = read_all(w, &l, err);
+	int r = read_all(s, &l, err);
 
 	if (r == 0)
 		r = fy_windows_read_cards(w, &l, err);
 	if (r == 0)
 		r = fy_windows_read_ipv6(s, &l, err);
+	for (i = 0; r == 0 && i < l.n; i++)
+		r = read_more(s, &l.items[i], err);
 	if (r == 0)
 		fy_windows_find_macs(s, &l);
 	for (i = 0; r == 0 && i < l.n; i++)
-		if (fy_windows_nic_has_settings(&l.items[i]) &&
-		    l.items[i].mac[0] == '\0')
-			r = warn_unknown(s, &l.items[i], err);
+		r = tell(s, &l.items[i], err);
 	if (r == 0)
 		r = fy_windows_net_script(w, &l, err);
 	release(&l);

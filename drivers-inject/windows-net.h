@@ -16,11 +16,15 @@ struct fy_windows_nic {
 	struct fy_string_set addresses6; /* "2001:db8::7/64" */
 	struct fy_string_set routes6;	 /* "::/0 2001:db8::1" */
 	struct fy_string_set dns6;
+	struct fy_string_set wins; /* two at most */
+	char *suffix;		   /* of DNS: "example.com"; NULL */
+	uint32_t metric;	   /* 0: Windows' own */
 	/* Where these are in the registry: "10\NAME", "16\NAME". */
 	struct fy_string_set nsi;
 	bool installed; /* Windows has its device among those that it knows */
 	bool card;	/* and it is hardware, present or not */
 	bool ethernet;
+	bool team;     /* Windows' own kind, of several cards */
 	uint64_t luid; /* what these tables call it; 0: not known */
 	char mac[18];  /* "52:54:00:12:34:56"; "" */
 	/* One that seemed to have the same; NULL. */
