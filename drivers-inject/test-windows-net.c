@@ -458,6 +458,7 @@ test_more(void)
 		test_set_number(all.w.system, key, "InterfaceMetric", 7);
 		test_set_list(all.w.system, netbt, "NameServerList",
 			      "192.0.2.8");
+		test_set_number(all.w.system, netbt, "NetbiosOptions", 2);
 		run();
 		CHECK(warnings() == 0);
 		CHECK(count(i == 0 ? "-ConnectionSpecificSuffix "
@@ -469,6 +470,8 @@ test_more(void)
 		CHECK(count(i == 0 ? "SetWINSServer('192.0.2.8', '')"
 				   : "call SetWINSServer "
 				     "\"192.0.2.8\",\"\" ") == 1);
+		CHECK(count(i == 0 ? "SetTcpipNetbios(2)"
+				   : "call SetTcpipNetbios 2 ") == 1);
 		CHECK(count("Disabled") == 0 && count("EnableStatic") == 0);
 		end();
 	}
@@ -495,6 +498,53 @@ test_more(void)
 	test_set_number(all.w.system, key, "InterfaceMetric", 7);
 	run();
 	CHECK(warned("'Ethernet' has settings of its own, and which"));
+	end();
+}
+
+/* IPv4 routes of a card: u32, prefix, its length and 15 bytes, the LUID twice,
+ * next hop, u32. */
+#define LUID	 "0000000901000600"
+#define OTHER	 "0000000777000600"
+#define NOTHING4 "00000000"
+#define NOTHING	 NOTHING4 NOTHING4 NOTHING4 "000000"
+#define ROUTE(prefix, length, luid, hop)                                       \
+	NOTHING4 prefix length NOTHING luid luid hop NOTHING4
+
+static void
+test_routes(void)
+{
+	static const char table[] = SET "\\Control\\Nsi\\{eb004a00-9b1a-11d4-"
+					"9123-0050047759bc}\\16";
+	static const char *const rows[] = {
+		ROUTE("0a000000", "08", LUID, "c0000203"),
+		ROUTE("0a010000", "10", LUID, "c0000203"),  /* stays */
+		ROUTE("0a020000", "10", OTHER, "c0000203"), /* of no card */
+		ROUTE("0a030000", "10", LUID, NOTHING4),    /* by no router */
+		ROUTE(NOTHING4, "00", LUID, "c00002fe"),
+		"none",
+	};
+	size_t i;
+
+	begin(10, 0);
+	add_interface(GUID_A, "192.0.2.7");
+	add_device(GUID_A, "Ethernet", CARD_A, NULL);
+	add_driver(GUID_A, 0x84, 6);
+	test_set_number(all.w.system, CLASS "\\0001", "NetLuidIndex", 0x109);
+	CHECK_OK(fy_hive_delete_value(
+			 all.w.system,
+			 SET "\\Services\\Tcpip\\Parameters\\Interfaces"
+			     "\\" GUID_A,
+			 "DefaultGateway", &err),
+		 &err);
+	add_nic(MAC_A, NULL);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		test_set_number(all.w.system, table, rows[i], 0);
+	test_set_text(all.w.system,
+		      SET "\\Services\\Tcpip\\Parameters\\PersistentRoutes",
+		      "10.1.0.0,255.255.0.0,192.0.2.3,1", "");
+	run();
+	CHECK(warnings() == 1 && warned("route to 10.0.0.0/8 by 192.0.2.3 is"));
+	CHECK(count("-NextHop '192.0.2.254'") == 1 && count("NextHop") == 1);
 	end();
 }
 
@@ -552,6 +602,7 @@ main(void)
 	test_each_by_itself();
 	test_cmd();
 	test_more();
+	test_routes();
 	test_teams();
 	test_many();
 	test_hives_release();

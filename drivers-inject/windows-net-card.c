@@ -133,6 +133,17 @@ fy_windows_read_cards(struct fy_windows *w, struct fy_windows_nics *l,
 	return r;
 }
 
+struct fy_windows_nic *
+fy_windows_nic_of(const struct fy_windows_nics *l, uint64_t luid)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->items[i].luid != 0 && l->items[i].luid == luid)
+			return &l->items[i];
+	return NULL;
+}
+
 /* --- which MAC --------------------------------------------------------------------- */
 
 static bool

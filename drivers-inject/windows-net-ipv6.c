@@ -32,17 +32,6 @@
 
 static const unsigned char nothing[16];
 
-static struct fy_windows_nic *
-nic_of(const struct fy_windows_nics *l, uint64_t luid)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		if (l->items[i].luid != 0 && l->items[i].luid == luid)
-			return &l->items[i];
-	return NULL;
-}
-
 /* "ADDRESS/LENGTH". */
 static void
 with_length(const unsigned char address[16], unsigned length,
@@ -103,7 +92,7 @@ read_address(struct fy_system *s, struct fy_windows_nics *l, const char *table,
 	    len < 17 || (unsigned char)data[16] > 128)
 		return warn_address(s, text, "its prefix is not known", err);
 	with_length(key + 8, (unsigned char)data[16], text);
-	i = nic_of(l, fy_get_le64(key));
+	i = fy_windows_nic_of(l, fy_get_le64(key));
 	if (i == NULL)
 		return warn_address(s, text, "its network card is not known",
 				    err);
@@ -121,7 +110,7 @@ read_route(struct fy_windows_nics *l, const char *name, struct fy_error *err)
 	if (fy_unhex(name, key, sizeof(key)) == -1 || key[20] > 128 ||
 	    memcmp(key + 56, nothing, 16) == 0)
 		return 0;
-	i = nic_of(l, fy_get_le64(key + 40));
+	i = fy_windows_nic_of(l, fy_get_le64(key + 40));
 	if (i == NULL)
 		return 0;
 	with_length(key + 4, key[20], text);

@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ fy_windows_nic_has_settings(const struct fy_windows_nic *i)
 {
 	return i->addresses.n > 0 || i->dns.n > 0 || i->addresses6.n > 0 ||
 	       i->routes6.n > 0 || i->dns6.n > 0 || i->wins.n > 0 ||
-	       i->suffix != NULL || i->metric > 0;
+	       i->suffix != NULL || i->metric > 0 || i->netbios > 0;
 }
 
 static unsigned
@@ -196,6 +197,24 @@ ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
 	fy_text_add(t, "\n");
 }
 
+/* A method of WMI's; 1 wants a restart. */
+static void __attribute__((format(printf, 2, 3)))
+ps_wmi(struct fy_text *t, const char *fmt, ...)
+{
+	char call[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(call, sizeof(call), fmt, ap);
+	va_end(ap);
+	fy_text_printf(t,
+		       "  $status = (Get-WmiObject "
+		       "Win32_NetworkAdapterConfiguration -Filter "
+		       "\"InterfaceIndex=$($nic.ifIndex)\").%s.ReturnValue\n"
+		       "  if ($status -gt 1) { throw \"%.*s: $status\" }\n",
+		       call, (int)strcspn(call, "("), call);
+}
+
 static void
 ps_more(struct fy_text *t, const struct fy_windows_nic *i)
 {
@@ -210,17 +229,12 @@ ps_more(struct fy_text *t, const struct fy_windows_nic *i)
 			       "$nic.ifIndex -AddressFamily IPv4 "
 			       "-InterfaceMetric %u\n",
 			       (unsigned)i->metric);
-	/* There is no cmdlet for it; 1 wants a restart. */
+	/* There are no cmdlets for these. */
 	if (i->wins.n > 0)
-		fy_text_printf(
-			t,
-			"  $wins = (Get-WmiObject "
-			"Win32_NetworkAdapterConfiguration -Filter "
-			"\"InterfaceIndex=$($nic.ifIndex)\").SetWINSServer("
-			"'%s', '%s').ReturnValue\n"
-			"  if ($wins -gt 1) { throw \"WINS: status $wins\" }\n",
-			i->wins.items[0],
-			i->wins.n > 1 ? i->wins.items[1] : "");
+		ps_wmi(t, "SetWINSServer('%s', '%s')", i->wins.items[0],
+		       i->wins.n > 1 ? i->wins.items[1] : "");
+	if (i->netbios > 0)
+		ps_wmi(t, "SetTcpipNetbios(%u)", (unsigned)i->netbios);
 }
 
 /* The connection is called what it was called; its name is free now. */
@@ -382,6 +396,12 @@ cmd_more(struct fy_text *t, const struct fy_windows_nic *i)
 		fy_text_printf(t, "call SetWINSServer \"%s\",\"%s\"",
 			       i->wins.items[0],
 			       i->wins.n > 1 ? i->wins.items[1] : "");
+		or_fail(t);
+	}
+	if (i->netbios > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetTcpipNetbios %u",
+			       (unsigned)i->netbios);
 		or_fail(t);
 	}
 }

@@ -325,7 +325,8 @@ read_suffix(struct fy_system *s, const char *key, struct fy_windows_nic *i,
 }
 
 static int
-read_wins(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
+read_netbios(struct fy_system *s, struct fy_windows_nic *i,
+	     struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
 	fy_autofree char *key = fy_windows_key(
@@ -335,6 +336,10 @@ read_wins(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
 	if (key == NULL || read_addresses(w->system, key, "NameServerList",
 					  &i->wins, err) == -1)
 		return -1;
+	if (fy_hive_get_dword(w->system, key, "NetbiosOptions", &i->netbios,
+			      NULL) == -1 ||
+	    i->netbios > 2)
+		i->netbios = 0;
 	if (i->wins.n <= 2)
 		return 0;
 	while (i->wins.n > 2)
@@ -363,7 +368,7 @@ read_more(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
 		i->metric = 0;
 	if (read_suffix(s, key, i, err) == -1)
 		return -1;
-	return read_wins(s, i, err);
+	return read_netbios(s, i, err);
 }
 
 static int
@@ -388,6 +393,8 @@ fy_windows_network(struct fy_system *s, struct fy_error *err)
 		r = fy_windows_read_cards(w, &l, err);
 	if (r == 0)
 		r = fy_windows_read_ipv6(s, &l, err);
+	if (r == 0)
+		r = fy_windows_routes(s, &l, err);
 	for (i = 0; r == 0 && i < l.n; i++)
 		r = read_more(s, &l.items[i], err);
 	if (r == 0)
