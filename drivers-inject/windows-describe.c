@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/windows-root.h"
 #include "drivers-inject/windows.h"
 
 #define NT "Microsoft\\Windows NT\\CurrentVersion"
@@ -287,7 +288,7 @@ arch_name(const char *arch)
 					    : "aarch64";
 }
 
-/* --- letters and clock ------------------------------------------------------------------ */
+/* --- letters ------------------------------------------------------------------ */
 
 /* SystemRoot is "C:\Windows". */
 static char
@@ -302,41 +303,32 @@ own_drive(const struct fy_windows *w)
 	return c >= 'A' && c <= 'Z' ? c : 'C';
 }
 
-static void
-read_clock(struct fy_windows *w)
-{
-	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
-					       "Control\\TimeZoneInformation");
-	fy_autofree char *data = NULL;
-	uint32_t type;
-	size_t len = 0;
-
-	if (key == NULL)
-		return;
-	w->time_zone = text(w->system, key, "TimeZoneKeyName");
-	if (w->time_zone == NULL)
-		w->time_zone = text(w->system, key, "StandardName");
-	/* A DWORD, or a QWORD. */
-	if (fy_hive_get_bytes(w->system, key, "RealTimeIsUniversal", &type,
-			      &data, &len, NULL) == 0)
-		w->utc = (type == 4 || type == 11) && len > 0 && data[0] == 1;
-}
-
 /* ------------------------------------------------------------------------------------------- */
+
+/* As it is written on the disk. */
+static char *
+hive_path(struct fy_guest *g, const char *folder, const char *name,
+	  struct fy_error *err)
+{
+	fy_autofree char *path =
+		fy_format(err, "%s/System32/config/%s", folder, name);
+
+	return path == NULL ? NULL : fy_windows_real(g, path, err);
+}
 
 static int
 open_hives(struct fy_system *s, struct fy_error *err)
 {
 	struct fy_windows *w = fy_windows_of(s);
-	fy_autofree char *system = fy_windows_real(
-		s->guest, "Windows/System32/config/SYSTEM", err);
+	fy_autofree char *folder = fy_windows_folder(s->guest, err);
+	fy_autofree char *system = NULL;
 	fy_autofree char *software = NULL;
 
-	if (system == NULL)
+	if (folder == NULL)
 		return -1;
-	software = fy_windows_real(s->guest, "Windows/System32/config/SOFTWARE",
-				   err);
-	if (software == NULL)
+	system = hive_path(s->guest, folder, "SYSTEM", err);
+	software = hive_path(s->guest, folder, "SOFTWARE", err);
+	if (system == NULL || software == NULL)
 		return -1;
 	w->config = strndup(system, strlen(system) - strlen("/SYSTEM"));
 	w->system32 = w->config == NULL
@@ -345,7 +337,7 @@ open_hives(struct fy_system *s, struct fy_error *err)
 					strlen(w->config) - strlen("/config"));
 	w->root = w->system32 == NULL
 			  ? NULL
-			  : strndup(w->system32 + 1, strlen("Windows"));
+			  : strndup(w->system32 + 1, strlen(folder));
 	if (w->root == NULL)
 		return fy_error_nomem(err);
 	if (fy_hive_open(s->guest, system, &w->system, err) == -1 ||
@@ -360,12 +352,12 @@ fy_windows_describe(struct fy_system *s, struct fy_error *err)
 	struct fy_windows *w = fy_windows_of(s);
 	const char *arch;
 
-	if (open_hives(s, err) == -1 || find_control_sets(w, err) == -1)
+	if (open_hives(s, err) == -1 || find_control_sets(w, err) == -1 ||
+	    fy_windows_clock(w, err) == -1)
 		return -1;
 	w->has_database = fy_hive_has(w->system, "DriverDatabase");
 	read_version(w);
 	read_product(w);
-	read_clock(w);
 	w->drive = own_drive(w);
 	w->version.arch = find_arch(s);
 	arch = arch_name(w->version.arch);

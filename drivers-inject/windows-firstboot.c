@@ -15,7 +15,6 @@
 #include "drivers-inject/windows-scripts.h"
 
 #define FOLDER		"Program Files/Ironferry/Firstboot"
-#define SERVICE		"ironferry-firstboot"
 #define PROGRAM_MAX	(4u * 1024 * 1024)
 #define SCRIPTS_MAX	64u /* as many as the program runs (firstboot/plan.h) */
 #define SCRIPT_NAME_MAX 100u
@@ -289,7 +288,7 @@ fy_firstboot_build(const struct fy_windows_version *v,
 	(void)system_root; /* the scripts ask Windows for it */
 	memset(ret, 0, sizeof(*ret));
 	ret->service_type = 0x10;
-	ret->service = fy_format(err, SERVICE);
+	ret->service = fy_format(err, FY_FIRSTBOOT_SERVICE);
 	ret->service_name = fy_format(err, "Ironferry first boot");
 	ret->image_path = fy_format(err,
 				    "\"%c:\\Program Files\\Ironferry\\"

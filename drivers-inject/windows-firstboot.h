@@ -15,6 +15,8 @@
  * The caller (windows.c) writes 'files' into the guest and makes the service
  * from 'service_*'; nothing here touches a guest.
  */
+#define FY_FIRSTBOOT_SERVICE "ironferry-firstboot"
+
 struct fy_firstboot_script {
 	char *name; /* "10-network.cmd", ".ps1" for PowerShell (NT >= 6.1) */
 	char *text; /* UTF-8 with "\n"; becomes "\r\n" in the guest */

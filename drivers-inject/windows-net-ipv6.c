@@ -24,71 +24,13 @@
 #include "common/hash.h"
 #include "drivers-inject/windows-net.h"
 
-#define CARDS	    "Control\\Class\\{4D36E972-E325-11CE-BFC1-08002BE10318}"
 #define ADDRESS_KEY 24
 #define ROUTE_KEY   72
 #define MAX_ROWS    1024
-#define IF_ETHERNET 6
 #define IF_LOOPBACK 24
 #define IF_TUNNEL   131
 
 static const unsigned char nothing[16];
-
-/* The LUID that a card's driver has: 16 bits of type, 24 of index. */
-static uint64_t
-luid_of(struct fy_windows *w, const char *key)
-{
-	uint32_t index, type = IF_ETHERNET;
-
-	if (fy_hive_get_dword(w->system, key, "NetLuidIndex", &index, NULL) ==
-	    -1)
-		return 0;
-	(void)fy_hive_get_dword(w->system, key, "*IfType", &type, NULL);
-	return (uint64_t)(type & 0xffff) << 48 | (uint64_t)(index & 0xffffff)
-							 << 24;
-}
-
-/* The interface that has this LUID, by its driver's key. */
-static int
-read_luids(struct fy_windows *w, struct fy_windows_nics *l,
-	   struct fy_error *err)
-{
-	const char *set = w->control_sets.items[0];
-	fy_autofree char *cards = fy_windows_key(set, err, CARDS);
-	struct fy_string_set keys = { 0 };
-	size_t i, k;
-	int r = cards == NULL ? -1 : fy_hive_keys(w->system, cards, &keys, err);
-
-	for (i = 0; r == 0 && i < keys.n; i++) {
-		fy_autofree char *key =
-			fy_windows_key(set, err, CARDS "\\%s", keys.items[i]);
-		fy_autofree char *guid = NULL;
-
-		if (key == NULL) {
-			r = -1;
-			break;
-		}
-		if (fy_hive_get_string(w->system, key, "NetCfgInstanceId",
-				       &guid, NULL) == -1)
-			continue;
-		for (k = 0; k < l->n; k++)
-			if (strcasecmp(l->items[k].guid, guid) == 0)
-				l->items[k].luid = luid_of(w, key);
-	}
-	fy_string_set_release(&keys);
-	return r;
-}
-
-static struct fy_windows_nic *
-nic_of(const struct fy_windows_nics *l, uint64_t luid)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		if (l->items[i].luid != 0 && l->items[i].luid == luid)
-			return &l->items[i];
-	return NULL;
-}
 
 /* "ADDRESS/LENGTH". */
 static void
@@ -150,7 +92,7 @@ read_address(struct fy_system *s, struct fy_windows_nics *l, const char *table,
 	    len < 17 || (unsigned char)data[16] > 128)
 		return warn_address(s, text, "its prefix is not known", err);
 	with_length(key + 8, (unsigned char)data[16], text);
-	i = nic_of(l, fy_get_le64(key));
+	i = fy_windows_nic_of(l, fy_get_le64(key));
 	if (i == NULL)
 		return warn_address(s, text, "its network card is not known",
 				    err);
@@ -168,7 +110,7 @@ read_route(struct fy_windows_nics *l, const char *name, struct fy_error *err)
 	if (fy_unhex(name, key, sizeof(key)) == -1 || key[20] > 128 ||
 	    memcmp(key + 56, nothing, 16) == 0)
 		return 0;
-	i = nic_of(l, fy_get_le64(key + 40));
+	i = fy_windows_nic_of(l, fy_get_le64(key + 40));
 	if (i == NULL)
 		return 0;
 	with_length(key + 4, key[20], text);
@@ -207,8 +149,7 @@ int
 fy_windows_read_ipv6(struct fy_system *s, struct fy_windows_nics *l,
 		     struct fy_error *err)
 {
-	if (read_luids(fy_windows_of(s), l, err) == -1 ||
-	    read_table(s, l, false, err) == -1)
+	if (read_table(s, l, false, err) == -1)
 		return -1;
 	return read_table(s, l, true, err);
 }

@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ bool
 fy_windows_nic_has_settings(const struct fy_windows_nic *i)
 {
 	return i->addresses.n > 0 || i->dns.n > 0 || i->addresses6.n > 0 ||
-	       i->routes6.n > 0 || i->dns6.n > 0;
+	       i->routes6.n > 0 || i->dns6.n > 0 || i->wins.n > 0 ||
+	       i->suffix != NULL || i->metric > 0 || i->netbios > 0;
 }
 
 static unsigned
@@ -90,13 +92,18 @@ is_plain(const char *name)
 
 /* --- PowerShell ------------------------------------------------------------- */
 
+/* All together wait five minutes for cards that may come; the clock may jump
+ * meanwhile. */
 static const char head_ps[] =
 	"$ErrorActionPreference = 'Stop'\n"
+	"$failed = 0\n"
+	"$watch = [Diagnostics.Stopwatch]::StartNew()\n"
 	"function Find-Nic($mac) {\n"
-	"  for ($i = 0; $i -lt 60; $i++) {\n"
+	"  while ($true) {\n"
 	"    $nic = Get-NetAdapter | Where-Object {\n"
 	"      $_.MacAddress -eq $mac -and $_.Status -ne 'Not Present' }\n"
 	"    if ($nic) { return @($nic)[0] }\n"
+	"    if ($watch.Elapsed.TotalSeconds -gt 300) { break }\n"
 	"    Start-Sleep -Seconds 5\n"
 	"  }\n"
 	"  throw \"no network card with the address $mac\"\n"
@@ -190,6 +197,46 @@ ps_dns(struct fy_text *t, const struct fy_windows_nic *i)
 	fy_text_add(t, "\n");
 }
 
+/* A method of WMI's; 1 wants a restart. */
+static void __attribute__((format(printf, 2, 3)))
+ps_wmi(struct fy_text *t, const char *fmt, ...)
+{
+	char call[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(call, sizeof(call), fmt, ap);
+	va_end(ap);
+	fy_text_printf(t,
+		       "  $status = (Get-WmiObject "
+		       "Win32_NetworkAdapterConfiguration -Filter "
+		       "\"InterfaceIndex=$($nic.ifIndex)\").%s.ReturnValue\n"
+		       "  if ($status -gt 1) { throw \"%.*s: $status\" }\n",
+		       call, (int)strcspn(call, "("), call);
+}
+
+static void
+ps_more(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (i->suffix != NULL)
+		fy_text_printf(t,
+			       "  Set-DnsClient -InterfaceIndex $nic.ifIndex "
+			       "-ConnectionSpecificSuffix '%s'\n",
+			       i->suffix);
+	if (i->metric > 0)
+		fy_text_printf(t,
+			       "  Set-NetIPInterface -InterfaceIndex "
+			       "$nic.ifIndex -AddressFamily IPv4 "
+			       "-InterfaceMetric %u\n",
+			       (unsigned)i->metric);
+	/* There are no cmdlets for these. */
+	if (i->wins.n > 0)
+		ps_wmi(t, "SetWINSServer('%s', '%s')", i->wins.items[0],
+		       i->wins.n > 1 ? i->wins.items[1] : "");
+	if (i->netbios > 0)
+		ps_wmi(t, "SetTcpipNetbios(%u)", (unsigned)i->netbios);
+}
+
 /* The connection is called what it was called; its name is free now. */
 static void
 ps_name(struct fy_text *t, const struct fy_windows_nic *i)
@@ -243,7 +290,7 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 	snprintf(mac, sizeof(mac), "%s", i->mac);
 	for (k = 2; k < 17; k += 3)
 		mac[k] = '-';
-	fy_text_printf(t, "\n$nic = Find-Nic '%s'\n", mac);
+	fy_text_printf(t, "\ntry {\n$nic = Find-Nic '%s'\n", mac);
 	/* On the same card there is nothing to move. */
 	fy_text_printf(t, "if ($nic.InterfaceGuid -ne '%s') {\n", i->guid);
 	fy_text_printf(t,
@@ -254,15 +301,24 @@ add_ps(struct fy_text *t, const struct fy_windows_nic *i)
 		ps_ipv4(t, i);
 	ps_ipv6(t, i);
 	ps_dns(t, i);
+	ps_more(t, i);
 	ps_ghost(t, i);
-	fy_text_add(t, "}\n");
+	/* The others get theirs; a failure has it all done again. */
+	fy_text_printf(t,
+		       "}\n"
+		       "} catch {\n"
+		       "  \"%s: $_\"\n"
+		       "  $failed = 1\n"
+		       "}\n",
+		       mac);
 }
 
 /* --- cmd.exe ---------------------------------------------------------------- */
 
 static const char head_cmd[] = "@echo off\n"
 			       "setlocal\n"
-			       "set failed=0\n";
+			       "set failed=0\n"
+			       "set tries=0\n";
 
 /* The card with the MAC, when it is up: the start of a wmic command. */
 static void
@@ -309,6 +365,44 @@ cmd_ipv4(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		fy_text_add(t, "call SetDNSServerSearchOrder (");
 		list(t, &i->dns, "\"");
 		or_wait(t, number);
+	}
+}
+
+/* Ends a call that is not waited for; 1 wants a restart. */
+static void
+or_fail(struct fy_text *t)
+{
+	fy_text_add(t, " <nul 2>nul | findstr /c:\"ReturnValue = 0;\" "
+		       "/c:\"ReturnValue = 1;\" >nul\n"
+		       "if errorlevel 1 set failed=1\n");
+}
+
+static void
+cmd_more(struct fy_text *t, const struct fy_windows_nic *i)
+{
+	if (i->suffix != NULL) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetDNSDomain \"%s\"", i->suffix);
+		or_fail(t);
+	}
+	if (i->metric > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetIPConnectionMetric %u",
+			       (unsigned)i->metric);
+		or_fail(t);
+	}
+	if (i->wins.n > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetWINSServer \"%s\",\"%s\"",
+			       i->wins.items[0],
+			       i->wins.n > 1 ? i->wins.items[1] : "");
+		or_fail(t);
+	}
+	if (i->netbios > 0) {
+		of_card(t, i);
+		fy_text_printf(t, "call SetTcpipNetbios %u",
+			       (unsigned)i->netbios);
+		or_fail(t);
 	}
 }
 
@@ -395,29 +489,47 @@ cmd_ghost(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 		       i->guid, i->mac, i->name);
 }
 
+/* On the same card there is nothing to move. */
+static void
+cmd_same(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
+{
+	of_card(t, i);
+	fy_text_printf(t,
+		       "get SettingID <nul 2>nul | find \"{\" >nul\n"
+		       "if errorlevel 1 goto wait%zu\n",
+		       number);
+	of_card(t, i);
+	fy_text_printf(t,
+		       "get SettingID <nul 2>nul | find /i \"%s\" >nul\n"
+		       "if not errorlevel 1 goto end%zu\n"
+		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
+		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
+		       i->guid, number, i->guid);
+}
+
+/* Each gets some tries, all together hardly more than one. */
 static void
 add_cmd(struct fy_text *t, const struct fy_windows_nic *i, size_t number)
 {
 	fy_text_printf(t,
-		       "reg delete \"HKLM\\SYSTEM\\CurrentControlSet\\Services"
-		       "\\Tcpip\\Parameters\\Interfaces\\%s\" /f >nul 2>&1\n",
-		       i->guid);
-	fy_text_printf(t,
-		       "set tries=0\n"
+		       "if %%tries%% gtr 55 set tries=55\n"
 		       ":wait%zu\n"
 		       "set /a tries+=1\n"
 		       "if %%tries%% gtr 60 goto next%zu\n"
 		       "ping -n 6 127.0.0.1 >nul\n",
 		       number, number);
+	cmd_same(t, i, number);
 	cmd_ipv4(t, i, number);
 	cmd_ipv6(t, i, number);
+	cmd_more(t, i);
 	cmd_ghost(t, i, number);
 	fy_text_printf(t,
 		       "goto end%zu\n"
 		       ":next%zu\n"
+		       "echo %s: not set\n"
 		       "set failed=1\n"
 		       ":end%zu\n",
-		       number, number, number);
+		       number, number, i->mac, number);
 }
 
 /* ----------------------------------------------------------------------------- */
@@ -442,8 +554,7 @@ fy_windows_net_script(struct fy_windows *w, const struct fy_windows_nics *l,
 			add_cmd(&t, &l->items[i], n);
 		n++;
 	}
-	if (!ps)
-		fy_text_add(&t, "exit /b %failed%\n");
+	fy_text_add(&t, ps ? "exit $failed\n" : "exit /b %failed%\n");
 	r = fy_text_check(&t, err);
 	if (r == 0 && n > 0)
 		r = fy_firstboot_add(&w->scripts,

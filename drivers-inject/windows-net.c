@@ -6,12 +6,8 @@
  * same MAC address (the machine's definition keeps those) and then takes the
  * old interface away, which would hold the address in secret.
  *
- * Which MAC an interface has is not in the registry: it is told by --nic, by
- * the PCI address that Windows wrote down for the card, by the card's serial
- * number (which many makers build from the MAC), by the addresses, or by there
- * being only one.
- *
- * IPv6 is in windows-net-ipv6.c, the script in windows-net-script.c.
+ * Which MAC an interface has is found in windows-net-card.c, IPv6 is in
+ * windows-net-ipv6.c, the script in windows-net-script.c.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -26,6 +22,7 @@
 
 #define INTERFACES     "Services\\Tcpip\\Parameters\\Interfaces"
 #define MAX_INTERFACES 256
+#define MAX_METRIC     9999
 
 static void
 release(struct fy_windows_nics *l)
@@ -36,6 +33,7 @@ release(struct fy_windows_nics *l)
 		free(i->guid);
 		free(i->name);
 		free(i->instance);
+		free(i->suffix);
 		fy_string_set_release(&i->addresses);
 		fy_string_set_release(&i->masks);
 		fy_string_set_release(&i->gateways);
@@ -44,6 +42,7 @@ release(struct fy_windows_nics *l)
 		fy_string_set_release(&i->routes6);
 		fy_string_set_release(&i->dns6);
 		fy_string_set_release(&i->nsi);
+		fy_string_set_release(&i->wins);
 	}
 	free(l->items);
 }
@@ -188,8 +187,6 @@ read_interface(struct fy_windows *w, const char *guid,
 	if (key == NULL || key6 == NULL)
 		return -1;
 	(void)fy_hive_get_dword(w->system, key, "EnableDHCP", &dhcp, NULL);
-	if (!is_guid(guid) || l->n == MAX_INTERFACES)
-		return 0;
 	grown = reallocarray(l->items, l->n + 1, sizeof(*grown));
 	if (grown == NULL)
 		return fy_error_nomem(err);
@@ -209,205 +206,179 @@ read_interface(struct fy_windows *w, const char *guid,
 	return read_connection(w, i, err);
 }
 
-/* --- which MAC --------------------------------------------------------------------- */
-
-static bool
-set_mac(struct fy_windows_nic *i, const char *mac)
-{
-	unsigned b[6];
-	char end;
-	size_t k;
-
-	if (mac == NULL ||
-	    (sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2],
-		    &b[3], &b[4], &b[5], &end) != 6 &&
-	     sscanf(mac, "%2x-%2x-%2x-%2x-%2x-%2x%c", &b[0], &b[1], &b[2],
-		    &b[3], &b[4], &b[5], &end) != 6))
-		return false;
-	for (k = 0; k < 6; k++)
-		snprintf(i->mac + k * 3, 4, k < 5 ? "%02X:" : "%02X", b[k]);
-	return true;
-}
-
-static const char *
-mac_of(const struct fy_machine_nic *n)
-{
-	return n->permanent_mac != NULL ? n->permanent_mac : n->mac;
-}
-
-/* Three numbers: of "...;(0,25,0)", else the first ones. */
-static bool
-location(const char *text, unsigned ret[3])
-{
-	const char *p = strstr(text, ";(");
-	size_t n = 0;
-
-	for (p = p == NULL ? text : p + 2; *p != '\0' && n < 3;) {
-		if (!isdigit((unsigned char)*p)) {
-			p++;
-			continue;
-		}
-		ret[n++] = (unsigned)strtoul(p, (char **)&p, 10);
-	}
-	return n == 3;
-}
-
-static const char *
-mac_by_location(struct fy_windows *w, const struct fy_windows_nic *i,
-		const struct fy_machine *m)
-{
-	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
-					       "Enum\\%s", i->instance);
-	fy_autofree char *text = NULL;
-	unsigned at[3], is[4];
-	size_t k;
-
-	if (key == NULL ||
-	    fy_hive_get_string(w->system, key, "LocationInformation", &text,
-			       NULL) == -1 ||
-	    !location(text, at))
-		return NULL;
-	for (k = 0; k < m->n_nics; k++)
-		if (m->nics[k].pci != NULL &&
-		    sscanf(m->nics[k].pci, "%4x:%2x:%2x.%1x", &is[0], &is[1],
-			   &is[2], &is[3]) == 4 &&
-		    is[0] == 0 && is[1] == at[0] && is[2] == at[1] &&
-		    is[3] == at[2])
-			return mac_of(&m->nics[k]);
-	return NULL;
-}
-
-/* "...\A0369FFFFF123456-00" and the like: a serial number made of the MAC. */
-static bool
-mac_by_serial(struct fy_windows_nic *i, const struct fy_machine *m)
-{
-	const char *s = strrchr(i->instance, '\\');
-	char mac[18];
-	size_t k, n = 0;
-
-	s = s == NULL ? i->instance : s + 1;
-	while (isxdigit((unsigned char)s[n]))
-		n++;
-	if (n < 16 || strncasecmp(s + 6, "FFFF", 4) != 0)
-		return false;
-	snprintf(mac, sizeof(mac), "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", s, s + 2,
-		 s + 4, s + 10, s + 12, s + 14);
-	if (m == NULL)
-		return set_mac(i, mac);
-	for (k = 0; k < m->n_nics; k++)
-		if (mac_of(&m->nics[k]) != NULL &&
-		    strcasecmp(mac_of(&m->nics[k]), mac) == 0)
-			return set_mac(i, mac);
-	return false;
-}
-
-/* One of 'set', with or without a prefix's length in either. */
-static bool
-is_one_of(const struct fy_string_set *set, const char *address)
-{
-	size_t i, len = strcspn(address, "/");
-
-	for (i = 0; i < set->n; i++)
-		if (strcspn(set->items[i], "/") == len &&
-		    strncasecmp(set->items[i], address, len) == 0)
-			return true;
-	return false;
-}
-
-static const char *
-mac_by_address(const struct fy_windows_nic *i, const struct fy_machine *m)
-{
-	size_t k, a;
-
-	for (k = 0; k < m->n_nics; k++)
-		for (a = 0; a < m->nics[k].n_addresses; a++)
-			if (is_one_of(&i->addresses, m->nics[k].addresses[a]) ||
-			    is_one_of(&i->addresses6, m->nics[k].addresses[a]))
-				return mac_of(&m->nics[k]);
-	return NULL;
-}
-
-/* The only card of the machine, for the only interface on one. */
-static const char *
-only_mac(const struct fy_windows_nics *l, const struct fy_windows_nic *i,
-	 const struct fy_machine *m)
-{
-	const char *mac = NULL;
-	size_t k, cards = 0;
-
-	for (k = 0; k < l->n; k++)
-		if (fy_windows_nic_has_settings(&l->items[k]) &&
-		    &l->items[k] != i)
-			return NULL;
-	for (k = 0; k < m->n_nics; k++)
-		if (m->nics[k].kind == NULL ||
-		    strcmp(m->nics[k].kind, "ethernet") == 0) {
-			mac = mac_of(&m->nics[k]);
-			cards++;
-		}
-	return cards == 1 ? mac : NULL;
-}
-
-static bool
-is_card(const struct fy_windows_nic *i)
-{
-	return i->instance == NULL || strncasecmp(i->instance, "PCI\\", 4) == 0;
-}
-
-static void
-find_mac(struct fy_system *s, const struct fy_windows_nics *l,
-	 struct fy_windows_nic *i)
-{
-	const struct fy_inject_options *o = s->disks->options;
-	const struct fy_machine *m = o->machine;
-	size_t k;
-
-	for (k = 0; i->name != NULL && k < o->n_nics; k++)
-		if (strcasecmp(o->nics[k].name, i->name) == 0 &&
-		    set_mac(i, o->nics[k].mac))
-			return;
-	if (i->instance != NULL && is_card(i)) {
-		if (m != NULL &&
-		    set_mac(i, mac_by_location(fy_windows_of(s), i, m)))
-			return;
-		if (mac_by_serial(i, m))
-			return;
-	}
-	if (m != NULL && !set_mac(i, mac_by_address(i, m)) && is_card(i))
-		(void)set_mac(i, only_mac(l, i, m));
-}
-
 /* --------------------------------------------------------------------------------------------- */
+
+static const char *
+name_of(const struct fy_windows_nic *i)
+{
+	return i->name == NULL ? i->guid : i->name;
+}
+
+/* "has the address 192.0.2.7", of 'ret'. */
+static const char *
+what_of(const struct fy_windows_nic *i, char ret[64])
+{
+	const char *address = i->addresses.n > 0    ? i->addresses.items[0]
+			      : i->addresses6.n > 0 ? i->addresses6.items[0]
+						    : NULL;
+
+	snprintf(ret, 64, "%s%s",
+		 address == NULL ? "settings of its own" : "the address ",
+		 address == NULL ? "" : address);
+	return ret;
+}
+
+static int
+warn_team(struct fy_system *s, const struct fy_windows_nic *i,
+	  struct fy_error *err)
+{
+	char what[64];
+
+	if (i->mac[0] != '\0')
+		return fy_disks_warn(s->disks, err,
+				     "'%s' is a team of network cards, and "
+				     "teams are not carried over: its settings "
+				     "go to the card %s alone",
+				     name_of(i), i->mac);
+	if (!fy_windows_nic_has_settings(i))
+		return fy_disks_warn(s->disks, err,
+				     "'%s' is a team of network cards, and "
+				     "teams are not carried over: every card "
+				     "of the virtual machine uses DHCP",
+				     name_of(i));
+	return fy_disks_warn(s->disks, err,
+			     "'%s' is a team of network cards, and teams are "
+			     "not carried over; it has %s: set it on the "
+			     "virtual machine, or give it a card with --nic "
+			     "'%s=MAC'",
+			     name_of(i), what_of(i, what), name_of(i));
+}
 
 static int
 warn_unknown(struct fy_system *s, const struct fy_windows_nic *i,
 	     struct fy_error *err)
 {
+	char what[64];
+
+	if (!i->installed)
+		return fy_disks_warn(s->disks, err,
+				     "a network card (%s) that was taken out "
+				     "of Windows has left %s; it stays where "
+				     "it is",
+				     name_of(i), what_of(i, what));
 	return fy_disks_warn(
 		s->disks, err,
-		"the network connection '%s' has the address %s, and which "
-		"network card it is on is not known: set it on the virtual "
-		"machine, or name it with --nic '%s=MAC'",
-		i->name == NULL ? i->guid : i->name,
-		i->addresses.n > 0    ? i->addresses.items[0]
-		: i->addresses6.n > 0 ? i->addresses6.items[0]
-				      : "of its DNS",
-		i->name == NULL ? i->guid : i->name);
+		"the network connection '%s' has %s, and %s%s%s: set it on the "
+		"virtual machine, or name it with --nic '%s=MAC'",
+		name_of(i), what_of(i, what),
+		i->rival == NULL ? "which network card it is on is not known"
+				 : "where its network card is there is that "
+				   "of '",
+		i->rival == NULL ? "" : name_of(i->rival),
+		i->rival == NULL ? "" : "', too", name_of(i));
 }
 
 static int
-read_all(struct fy_windows *w, struct fy_windows_nics *l, struct fy_error *err)
+read_all(struct fy_system *s, struct fy_windows_nics *l, struct fy_error *err)
 {
+	struct fy_windows *w = fy_windows_of(s);
 	fy_autofree char *key =
 		fy_windows_key(w->control_sets.items[0], err, INTERFACES);
 	struct fy_string_set guids = { 0 };
-	size_t i;
+	size_t i, n = 0;
 	int r = key == NULL ? -1 : fy_hive_keys(w->system, key, &guids, err);
 
 	for (i = 0; r == 0 && i < guids.n; i++)
-		r = read_interface(w, guids.items[i], l, err);
+		if (is_guid(guids.items[i]) && n++ < MAX_INTERFACES)
+			r = read_interface(w, guids.items[i], l, err);
+	if (r == 0 && n > MAX_INTERFACES)
+		r = fy_disks_warn(s->disks, err,
+				  "this Windows has settings of %zu network "
+				  "interfaces; only %d of them are looked at",
+				  n, MAX_INTERFACES);
 	fy_string_set_release(&guids);
 	return r;
+}
+
+/* --- what else a card may have --------------------------------------------------- */
+
+static int
+read_suffix(struct fy_system *s, const char *key, struct fy_windows_nic *i,
+	    struct fy_error *err)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.";
+	fy_autofree char *suffix = NULL;
+
+	if (fy_hive_get_string(fy_windows_of(s)->system, key, "Domain", &suffix,
+			       NULL) == -1 ||
+	    suffix[0] == '\0')
+		return 0;
+	if (strlen(suffix) > 253 || suffix[strspn(suffix, plain)] != '\0')
+		return fy_disks_warn(s->disks, err,
+				     "the DNS suffix of the network connection "
+				     "'%s' is not carried over: '%s'",
+				     name_of(i), suffix);
+	i->suffix = fy_steal_ptr(&suffix);
+	return 0;
+}
+
+static int
+read_netbios(struct fy_system *s, struct fy_windows_nic *i,
+	     struct fy_error *err)
+{
+	struct fy_windows *w = fy_windows_of(s);
+	fy_autofree char *key = fy_windows_key(
+		w->control_sets.items[0], err,
+		"Services\\NetBT\\Parameters\\Interfaces\\Tcpip_%s", i->guid);
+
+	if (key == NULL || read_addresses(w->system, key, "NameServerList",
+					  &i->wins, err) == -1)
+		return -1;
+	if (fy_hive_get_dword(w->system, key, "NetbiosOptions", &i->netbios,
+			      NULL) == -1 ||
+	    i->netbios > 2)
+		i->netbios = 0;
+	if (i->wins.n <= 2)
+		return 0;
+	while (i->wins.n > 2)
+		free(i->wins.items[--i->wins.n]);
+	return fy_disks_warn(s->disks, err,
+			     "the network connection '%s' has more than two "
+			     "WINS servers; only two are carried over",
+			     name_of(i));
+}
+
+/* Of cards only: a VPN's have a metric that is none of the machine's. */
+static int
+read_more(struct fy_system *s, struct fy_windows_nic *i, struct fy_error *err)
+{
+	struct fy_windows *w = fy_windows_of(s);
+	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], err,
+					       INTERFACES "\\%s", i->guid);
+
+	if (key == NULL)
+		return -1;
+	if (!i->card && !i->team)
+		return 0;
+	if (fy_hive_get_dword(w->system, key, "InterfaceMetric", &i->metric,
+			      NULL) == -1 ||
+	    i->metric > MAX_METRIC)
+		i->metric = 0;
+	if (read_suffix(s, key, i, err) == -1)
+		return -1;
+	return read_netbios(s, i, err);
+}
+
+static int
+tell(struct fy_system *s, const struct fy_windows_nic *i, struct fy_error *err)
+{
+	if (i->team && i->installed)
+		return warn_team(s, i, err);
+	return fy_windows_nic_has_settings(i) && i->mac[0] == '\0'
+		       ? warn_unknown(s, i, err)
+		       : 0;
 }
 
 int
@@ -416,17 +387,20 @@ fy_windows_network(struct fy_system *s, struct fy_error *err)
 	struct fy_windows *w = fy_windows_of(s);
 	struct fy_windows_nics l = { 0 };
 	size_t i;
-	int r = read_all(w, &l, err);
+	int r = read_all(s, &l, err);
 
 	if (r == 0)
+		r = fy_windows_read_cards(w, &l, err);
+	if (r == 0)
 		r = fy_windows_read_ipv6(s, &l, err);
-	for (i = 0; r == 0 && i < l.n; i++) {
-		if (!fy_windows_nic_has_settings(&l.items[i]))
-			continue;
-		find_mac(s, &l, &l.items[i]);
-		if (l.items[i].mac[0] == '\0')
-			r = warn_unknown(s, &l.items[i], err);
-	}
+	if (r == 0)
+		r = fy_windows_routes(s, &l, err);
+	for (i = 0; r == 0 && i < l.n; i++)
+		r = read_more(s, &l.items[i], err);
+	if (r == 0)
+		fy_windows_find_macs(s, &l);
+	for (i = 0; r == 0 && i < l.n; i++)
+		r = tell(s, &l.items[i], err);
 	if (r == 0)
 		r = fy_windows_net_script(w, &l, err);
 	release(&l);

@@ -206,24 +206,91 @@ set_dword(struct fy_windows *w, const char *control_set, const char *key,
 			 : fy_hive_set_dword(w->system, k, name, value, err);
 }
 
+#define KEPT "Services\\" FY_FIRSTBOOT_SERVICE "\\Parameters"
+
+/* The value of a policy, and what it was before an injection whose first start
+ * is still to come. */
+static int
+set_policy(struct fy_windows *w, struct fy_windows_policy *p, const char *key,
+	   const char *name, uint32_t value, struct fy_error *err)
+{
+	const char *set = w->control_sets.items[0];
+	fy_autofree char *now = fy_windows_key(set, err, "%s", key);
+	fy_autofree char *kept = fy_windows_key(set, err, KEPT);
+	size_t i;
+
+	if (now == NULL || kept == NULL)
+		return -1;
+	p->key = key;
+	p->name = name;
+	p->was = FY_WINDOWS_NO_POLICY;
+	if (fy_hive_get_dword(w->system, kept, name, &p->was, NULL) == -1)
+		(void)fy_hive_get_dword(w->system, now, name, &p->was, NULL);
+	for (i = 0; i < w->control_sets.n; i++)
+		if (set_dword(w, w->control_sets.items[i], key, name, value,
+			      err) == -1)
+			return -1;
+	return 0;
+}
+
+void
+fy_windows_policies_back(const struct fy_windows *w, struct fy_text *t)
+{
+	size_t i;
+
+	for (i = 0; i < FY_WINDOWS_POLICIES; i++) {
+		const struct fy_windows_policy *p = &w->policies[i];
+
+		if (p->key == NULL)
+			continue;
+		fy_text_printf(t,
+			       "reg %s \"HKLM\\SYSTEM\\CurrentControlSet\\%s\" "
+			       "/v %s ",
+			       p->was == FY_WINDOWS_NO_POLICY ? "delete"
+							      : "add",
+			       p->key, p->name);
+		if (p->was != FY_WINDOWS_NO_POLICY)
+			fy_text_printf(t, "/t REG_DWORD /d %u ",
+				       (unsigned)p->was);
+		fy_text_add(t, "/f >nul 2>&1\n");
+	}
+}
+
+int
+fy_windows_policies_keep(struct fy_windows *w, struct fy_error *err)
+{
+	fy_autofree char *kept =
+		fy_windows_key(w->control_sets.items[0], err, KEPT);
+	size_t i;
+
+	if (kept == NULL)
+		return -1;
+	for (i = 0; i < FY_WINDOWS_POLICIES; i++)
+		if (w->policies[i].key != NULL &&
+		    fy_hive_set_dword(w->system, kept, w->policies[i].name,
+				      w->policies[i].was, err) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 set_policies(struct fy_windows *w, struct fy_error *err)
 {
 	size_t i;
 
+	/* A stop screen stays to be read. */
+	if (set_policy(w, &w->policies[0], "Control\\CrashControl",
+		       "AutoReboot", 0, err) == -1)
+		return -1;
+	/* "Online all": on servers new disks are offline else, and on another
+	 * bus all of them are new. */
+	if (fy_windows_is(w, 6, 0) &&
+	    set_policy(w, &w->policies[1], "Services\\partmgr\\Parameters",
+		       "SanPolicy", 1, err) == -1)
+		return -1;
 	for (i = 0; i < w->control_sets.n; i++) {
 		const char *set = w->control_sets.items[i];
 
-		/* A stop screen stays to be read. */
-		if (set_dword(w, set, "Control\\CrashControl", "AutoReboot", 0,
-			      err) == -1)
-			return -1;
-		/* "Online all": on servers new disks are offline else, and on
-		 * another bus all of them are new. */
-		if (fy_windows_is(w, 6, 0) &&
-		    set_dword(w, set, "Services\\partmgr\\Parameters",
-			      "SanPolicy", 1, err) == -1)
-			return -1;
 		/* No dialogs for new hardware, where these come before the
 		 * service has put the drivers in. */
 		if (w->version.major == 5 && w->version.minor == 2 &&

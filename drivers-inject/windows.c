@@ -14,6 +14,7 @@
 #include "common/bytes.h"
 #include "common/file.h"
 #include "drivers-inject/family.h"
+#include "drivers-inject/windows-root.h"
 
 #define HEADS	  0x1a /* in a boot sector */
 #define FOLDER	  "Drivers/VirtIO"
@@ -26,11 +27,13 @@
 static bool
 is_root(struct fy_guest *g)
 {
+	fy_autofree char *folder = NULL;
 	size_t n;
 
-	return fy_guest_mounts(g, &n)[0].driver->caseless &&
-	       fy_guest_has(g, "Windows/System32/config/SYSTEM") &&
-	       fy_guest_has(g, "Windows/System32/config/SOFTWARE");
+	if (!fy_guest_mounts(g, &n)[0].driver->caseless)
+		return false;
+	folder = fy_windows_folder(g, NULL);
+	return folder != NULL;
 }
 
 static void
@@ -220,7 +223,7 @@ make_service(struct fy_windows *w, const struct fy_firstboot *f,
 				       "LocalSystem", err))
 			return -1;
 	}
-	return 0;
+	return fy_windows_policies_keep(w, err);
 }
 
 /* What was only for the way until here goes again. */
@@ -246,9 +249,10 @@ add_cleanup(struct fy_windows *w, struct fy_error *err)
 				"reg delete \"HKLM\\SYSTEM\\CurrentControlSet"
 				"\\Services\\PlugPlay\\Parameters\" /v "
 				"SuppressUI /f >nul 2>&1\n");
+	fy_windows_policies_back(w, &t);
 	fy_text_add(&t, "exit /b 0\n");
 	r = fy_text_check(&t, err);
-	if (r == 0 && (w->bridges.n > 0 || w->version.major == 5))
+	if (r == 0)
 		r = fy_firstboot_add(&w->scripts, "90-cleanup.cmd", t.data,
 				     err);
 	fy_text_release(&t);

@@ -7,6 +7,14 @@
 #include "drivers-inject/virtio-win.h"
 #include "drivers-inject/windows-firstboot.h"
 
+/* A setting that is another one for the first start only. */
+struct fy_windows_policy {
+	const char *key, *name; /* below the control set; NULL: none */
+	uint32_t was;		/* FY_WINDOWS_NO_POLICY: it was not there */
+};
+#define FY_WINDOWS_NO_POLICY UINT32_MAX
+#define FY_WINDOWS_POLICIES  2
+
 /*
  * A Windows: what the family keeps of it ('own' of struct fy_system).
  */
@@ -31,6 +39,7 @@ struct fy_windows {
 	/* INF names that the driver database got, for the script that takes
 	 * them away again. */
 	struct fy_string_set bridges;
+	struct fy_windows_policy policies[FY_WINDOWS_POLICIES];
 	/* Below Drivers\VirtIO, that hold packages. */
 	struct fy_string_set folders;
 };
@@ -55,6 +64,9 @@ int fy_windows_describe(struct fy_system *s, struct fy_error *err);
 char *fy_windows_real(struct fy_guest *g, const char *path,
 		      struct fy_error *err);
 
+/* windows-clock.c: 'time_zone' and 'utc'; may add to 'warnings'. */
+int fy_windows_clock(struct fy_windows *w, struct fy_error *err);
+
 /* windows-look.c: what is to be known before; fills 'warnings'. */
 int fy_windows_look(struct fy_system *s, struct fy_error *err);
 
@@ -67,6 +79,11 @@ int fy_windows_database(struct fy_system *s, const struct fy_driver *d,
 
 /* windows-services.c: other services, leftovers, policies. */
 int fy_windows_services(struct fy_system *s, struct fy_error *err);
+/* The commands that put the policies back, for the last script. */
+void fy_windows_policies_back(const struct fy_windows *w, struct fy_text *t);
+/* What they were, kept with the service of the first start for an injection
+ * that comes before that. */
+int fy_windows_policies_keep(struct fy_windows *w, struct fy_error *err);
 
 /* windows-net.c: what the first boot has to set on the new NICs. */
 int fy_windows_network(struct fy_system *s, struct fy_error *err);

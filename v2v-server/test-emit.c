@@ -249,6 +249,9 @@ test_windows(void)
 	free(m->time_zone);
 	CHECK(fy_windows_zone("@tzres.dll,-321", &m->time_zone, &err) == 0 &&
 	      m->time_zone == NULL);
+	CHECK(fy_windows_zone("Westeurop\xc3\xa4ische Normalzeit",
+			      &m->time_zone, &err) == 0 &&
+	      m->time_zone == NULL);
 }
 
 static void

@@ -22,6 +22,10 @@ fy_windows_zone(const char *name, char **ret, struct fy_error *err)
 	*ret = NULL;
 	if (n >= NAME_MAX_UNITS)
 		return 0;
+	/* ICU knows English names, and wants nothing else here. */
+	for (i = 0; i < (int32_t)n; i++)
+		if (name[i] < ' ' || name[i] > '~')
+			return 0;
 	u_charsToUChars(name, from, (int32_t)n);
 	len = ucal_getTimeZoneIDForWindowsID(from, (int32_t)n, NULL, to,
 					     NAME_MAX_UNITS, &status);

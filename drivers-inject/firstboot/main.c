@@ -9,7 +9,9 @@
  *                                 is 0, 1 (a script failed) or 3010
  *
  * DIR\scripts\*.cmd, *.bat (by cmd.exe) and *.ps1 (by PowerShell) run in the
- * order of their names.  DIR\state.txt says what is done and is replaced as a
+ * order of their names.  PowerShell gets a script's text and not its file, which
+ * a policy may forbid (AllSigned); where the file is, is in the environment,
+ * for whatever is in a path could be taken for a quote.  DIR\state.txt says what is done and is replaced as a
  * whole before and after each try (see plan.c for what is counted);
  * DIR\log.txt gets each start, status, time and output.
  *
@@ -281,30 +283,49 @@ system_program(const WCHAR *name, WCHAR *to, size_t size)
 	return false;
 }
 
-/* The command line in all.command. */
+/* The path of a script in the environment, as '%IRONFERRY_SCRIPT%'. */
+static bool
+name_script(const WCHAR *script)
+{
+	static WCHAR path[PATH_CHARS];
+
+	path[0] = L'\0';
+	return append(path, PATH_CHARS, all.dir) &&
+	       append(path, PATH_CHARS, L"\\scripts\\") &&
+	       append(path, PATH_CHARS, script) &&
+	       SetEnvironmentVariableW(L"IRONFERRY_SCRIPT", path);
+}
+
+/* The command line in all.command.  PowerShell 2 has no Get-Content -Raw.  The
+ * script's own exit ends PowerShell, as does what it doesn't catch. */
 static bool
 make_command(const WCHAR *script)
 {
+	static const WCHAR read[] =
+		L"\" -NoProfile -NonInteractive -ExecutionPolicy Bypass "
+		L"-Command \"& ([ScriptBlock]::Create([IO.File]::ReadAllText("
+		L"$env:IRONFERRY_SCRIPT))); exit 0\"";
 	static WCHAR program[PATH_CHARS];
 	const size_t size = sizeof(all.command) / sizeof(*all.command);
 	bool power = ends_with(script, L".ps1");
 
-	if (!system_program(power ? L"WindowsPowerShell\\v1.0\\powershell.exe"
+	if (!name_script(script) ||
+	    !system_program(power ? L"WindowsPowerShell\\v1.0\\powershell.exe"
 				  : L"cmd.exe",
 			    program, PATH_CHARS))
 		return false;
 	all.command[0] = L'\0';
+	if (!append(all.command, size, L"\"") ||
+	    !append(all.command, size, program))
+		return false;
+	if (power)
+		return append(all.command, size, read);
 	/* cmd takes off the outer quotes. */
-	return append(all.command, size, L"\"") &&
-	       append(all.command, size, program) &&
-	       append(all.command, size,
-		      power ? L"\" -NoProfile -NonInteractive -ExecutionPolicy "
-			      L"Bypass -File \""
-			    : L"\" /d /c \"\"") &&
+	return append(all.command, size, L"\" /d /c \"\"") &&
 	       append(all.command, size, all.dir) &&
 	       append(all.command, size, L"\\scripts\\") &&
 	       append(all.command, size, script) &&
-	       append(all.command, size, power ? L"\"" : L"\"\"");
+	       append(all.command, size, L"\"\"");
 }
 
 static HANDLE

@@ -12,7 +12,7 @@ amd64=$FY_BUILD/firstboot-amd64.exe x86=$FY_BUILD/firstboot-x86.exe
 if ! [ -e "$amd64" ] || ! [ -e "$x86" ]; then
 	skip "built without MinGW-w64"
 fi
-requires objdump
+requires objdump x86_64-w64-mingw32-gcc
 wine=/usr/lib/wine/wine64
 if ! [ -x $wine ]; then
 	"$FY_TOP/tests/setup" wine >"$T/setup.log" 2>&1 || :
@@ -102,6 +102,41 @@ state_has 'failed 3 9 40-never.cmd'
 # Another start finds nothing to do.
 run 1
 [ "$(count 50-last)" = 1 ] || fail "a script that was done ran again"
+
+say "PowerShell gets the text, not the file"
+# Wine has none: this one tells what it was given.
+cat >"$T/powershell.c" <<'EOF'
+#include <windows.h>
+int main(void)
+{
+	WCHAR path[512] = L"";
+	char text[64] = "";
+	DWORD n = 0;
+	HANDLE f, out = GetStdHandle(STD_OUTPUT_HANDLE);
+
+	GetEnvironmentVariableW(L"IRONFERRY_SCRIPT", path, 512);
+	f = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL,
+			OPEN_EXISTING, 0, NULL);
+	ReadFile(f, text, sizeof(text) - 1, &n, NULL);
+	WriteFile(out, text, n, &n, NULL);
+	WriteFile(out, GetCommandLineA(), lstrlenA(GetCommandLineA()), &n,
+		  NULL);
+	WriteFile(out, "\r\n", 2, &n, NULL);
+	return 3010;
+}
+EOF
+power=$WINEPREFIX/drive_c/windows/system32/WindowsPowerShell/v1.0
+mkdir -p "$power"
+rm -f "$power/powershell.exe"
+x86_64-w64-mingw32-gcc -o "$power/powershell.exe" "$T/powershell.c"
+begin
+printf 'the text of it\r\n' >"$dir/scripts/1 it's.ps1"
+run $reboot
+log_has '^the text of it'
+log_has 'powershell.exe" -NoProfile -NonInteractive -ExecutionPolicy Bypass'
+log_has '-Command "& \(.*::ReadAllText\(.env:IRONFERRY_SCRIPT\)\)\); exit 0"'
+state_has "done 1 3010 1 it's.ps1"
+! grep -q -e '-File' "$dir/log.txt" || fail "the file itself is named"
 
 say "reboots: three, and no more"
 begin

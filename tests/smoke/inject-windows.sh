@@ -99,6 +99,7 @@ test_2022() {
 		)"'DriverDatabase|4D36E96F-' was now
 
 	network_2022
+	cleanup_2022
 	warned 'policy restricts'
 	warned 'Sophos'
 	warned 'VMTools, vmmouse'
@@ -110,6 +111,20 @@ test_2022() {
 warned() {
 	jq -r '.warnings[]' "$T/report.json" | grep -qF -- "$1" ||
 		fail "no warning of '$1': $(jq -c .warnings "$T/report.json")"
+}
+
+# The last script puts the policies back: one that was another, one that was not
+# there.
+cleanup_2022() {
+	local key='HKLM\SYSTEM\CurrentControlSet'
+	ntfscat "$T/now.ntfs" "$(jq -r '.changes[].path |
+		select(endswith("90-cleanup.cmd"))' "$T/report.json")" |
+		tr -d '\r' >"$T/cleanup"
+	grep -qF "reg add \"$key\Control\CrashControl\" /v AutoReboot /t $(
+		)REG_DWORD /d 1 /f" "$T/cleanup" &&
+		grep -qF "reg delete \"$key\Services\partmgr\Parameters\" $(
+		)/v SanPolicy /f" "$T/cleanup" ||
+		{ cat "$T/cleanup" >&2; fail "the policies stay"; }
 }
 
 # The script for the first start has the address for the right card.
@@ -196,6 +211,36 @@ test_xp() {
 	cmp "$i" "$T/before.img" || fail "XP: the undo log is not the whole truth"
 }
 
+# An upgrade of 2000, and a folder that only boot.ini names: the server finds
+# both, and the client refuses to send them without drivers.
+test_elsewhere() {
+	local i=$T/elsewhere.img root
+	for root in WINNT Other.XP; do
+		make_windows "$i" --version xp --root "$root"
+		"$V2V" inject --virtio-win "$T/vw" --json --quiet "$i" \
+			>"$T/report.json" 2>"$T/log" ||
+			{ cat "$T/log" >&2; fail "not injected in $root"; }
+		dd if="$i" of="$T/now.ntfs" bs=1M skip=1 conv=sparse status=none
+		same_file "$T/now.ntfs" "/$root/system32/drivers/viostor.sys" \
+			"$T/vw/viostor/xp/x86/viostor.sys"
+		rm -rf "$i.job"
+		[ ! -e /usr/share/virtio-win ] || continue
+		expect_status 1 convert "$i"
+		grep -q 'there is a Windows on the disks' "$T/log" ||
+			{ cat "$T/log" >&2; fail "the client saw none in $root"; }
+	done
+}
+
+# convert IMAGE ARGS...
+convert() {
+	local image=$1
+	shift
+	PATH=$FY_BUILD:$PATH setsid -w "$FY_BUILD/p2v-client" convert \
+		--server local --disk "$image" --name phony --to "$T/vms" \
+		--format raw --progress none --json "$@" >"$T/out.json" \
+		2>"$T/log"
+}
+
 # refused WORDS IMAGE ARGS...
 refused() {
 	local words=$1 image=$2 sum
@@ -279,18 +324,12 @@ test_convert() {
 	local i=$T/convert.img
 	[ ! -e /usr/share/virtio-win ] || return 0
 	make_windows "$i" --version 10
-	convert() {
-		PATH=$FY_BUILD:$PATH setsid -w "$FY_BUILD/p2v-client" convert \
-			--server local --disk "$i" --name phony \
-			--to "$T/vms" --format raw --progress none --json \
-			"$@" >"$T/out.json" 2>"$T/log"
-	}
-	expect_status 1 convert
+	expect_status 1 convert "$i"
 	grep -q 'there is a Windows on the disks' "$T/log" ||
 		{ cat "$T/log" >&2; fail "refused for another reason"; }
 	[ -z "$(ls "$T/vms" 2>/dev/null)" ] ||
 		fail "something was left: $(ls "$T/vms")"
-	convert --no-inject || { cat "$T/log" >&2; fail "not converted"; }
+	convert "$i" --no-inject || { cat "$T/log" >&2; fail "not converted"; }
 	xmllint --noout --xpath "/domain[clock[@offset='timezone' and
 		@timezone='Europe/Berlin']/timer[@name='hypervclock'] and
 		features/hyperv/relaxed]" "$T/vms/phony.xml" >"$T/null" ||
@@ -301,6 +340,7 @@ case ${1:-all} in
 all)
 	test_2022
 	test_xp
+	test_elsewhere
 	test_refused
 	test_wishes
 	test_convert
