@@ -383,17 +383,6 @@ fy_linux_release(struct fy_system *s)
 	free(l);
 }
 
-static json_t *
-strings_json(const struct fy_string_set *s)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; a != NULL && i < s->n; i++)
-		json_array_append_new(a, fy_json_foreign(s->items[i]));
-	return a;
-}
-
 /* What only this family has to tell. */
 int
 fy_linux_json(const struct fy_system *s, json_t *o, struct fy_error *err)
@@ -414,7 +403,8 @@ fy_linux_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 			json_pack("{s:o,s:o,s:o,s:b,s:b}", "version",
 				  fy_json_foreign(k->version), "image",
 				  fy_json_foreign(k->image), "initramfs",
-				  strings_json(&k->initramfs), "modules",
+				  fy_json_foreign_list(&k->initramfs),
+				  "modules",
 				  (int)fy_guest_is_dir(s->guest, modules),
 				  "unified", (int)k->unified));
 	}
@@ -427,8 +417,8 @@ fy_linux_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 					: json_string(s->package_format)) ==
 		    -1 ||
 	    json_object_set(o, "kernel_images", images) == -1 ||
-	    json_object_set_new(o, "separate", strings_json(&l->separate)) ==
-		    -1 ||
+	    json_object_set_new(o, "separate",
+				fy_json_foreign_list(&l->separate)) == -1 ||
 	    json_object_set_new(o, "selinux", fy_json_foreign(l->selinux)) ==
 		    -1) {
 		json_decref(images);

@@ -20,7 +20,7 @@
 #include "drivers-inject/linux-initramfs-internal.h"
 
 #define PIECE_BYTES  65536
-#define KEEP_FILE    (64 * FY_KIB)
+#define KEEP_FILE    (256 * FY_KIB) /* Debian's lvm.conf: 110 */
 #define KEEP_ALL     (16 * FY_MIB)
 #define STORED_BYTES (2 * FY_GIB)
 #define STORED_FILES 30000

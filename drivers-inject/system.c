@@ -44,6 +44,17 @@ fy_json_foreign(const char *s)
 	return json_string(copy);
 }
 
+json_t *
+fy_json_foreign_list(const struct fy_string_set *s)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; a != NULL && i < s->n; i++)
+		json_array_append_new(a, fy_json_foreign(s->items[i]));
+	return a;
+}
+
 static int
 append(json_t *report, const char *key, json_t *item, struct fy_error *err)
 {
@@ -414,17 +425,6 @@ fy_system_open(struct fy_disks *d, unsigned disk,
 	return 0;
 }
 
-static json_t *
-string_array(const struct fy_string_set *s)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		json_array_append_new(a, fy_json_foreign(s->items[i]));
-	return a;
-}
-
 json_t *
 fy_system_json(const struct fy_system *s, struct fy_error *err)
 {
@@ -437,8 +437,8 @@ fy_system_json(const struct fy_system *s, struct fy_error *err)
 		"pretty_name", fy_json_foreign(s->pretty_name), "arch",
 		fy_json_foreign(s->arch), "hostname",
 		fy_json_foreign(s->hostname), "root", fy_json_foreign(root),
-		"kernels", string_array(&s->kernels), "bootloaders",
-		string_array(&s->bootloaders), "firmware",
+		"kernels", fy_json_foreign_list(&s->kernels), "bootloaders",
+		fy_json_foreign_list(&s->bootloaders), "firmware",
 		s->firmware == FY_FIRMWARE_UEFI ? "uefi" : "bios", "initramfs",
 		s->initramfs, "editable", s->refused == NULL, "refused",
 		fy_json_foreign(s->refused));

@@ -68,6 +68,7 @@ int fy_disks_skip(struct fy_disks *d, unsigned disk, const char *volume,
 		  const char *path, const char *why, struct fy_error *err);
 /* A JSON string from foreign bytes, which need not be UTF-8. */
 json_t *fy_json_foreign(const char *s);
+json_t *fy_json_foreign_list(const struct fy_string_set *s);
 /* Remember that a filesystem was written to. */
 int fy_disks_wrote(struct fy_disks *d, const struct fy_guest_driver *driver,
 		   unsigned disk, const struct fy_disk_volume *volume,

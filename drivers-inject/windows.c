@@ -87,17 +87,6 @@ windows_open(struct fy_system *s, bool *ret_other, struct fy_error *err)
 	return fy_windows_look(s, err);
 }
 
-static json_t *
-strings(const struct fy_string_set *set)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; i < set->n; i++)
-		json_array_append_new(a, fy_json_foreign(set->items[i]));
-	return a;
-}
-
 static int
 windows_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 {
@@ -112,7 +101,8 @@ windows_json(const struct fy_system *s, json_t *o, struct fy_error *err)
 		"domain_controller", w->domain_controller, "time_zone",
 		fy_json_foreign(w->time_zone), "clock",
 		w->utc ? "utc" : "localtime", "control_sets",
-		strings(&w->control_sets), "warnings", strings(&w->warnings));
+		fy_json_foreign_list(&w->control_sets), "warnings",
+		fy_json_foreign_list(&w->warnings));
 	if (j == NULL || json_object_set_new(o, "windows", j) == -1)
 		return fy_error_nomem(err);
 	return 0;

@@ -14,6 +14,7 @@
 #include "common/bytes.h"
 #include "common/confine.h"
 #include "common/worker.h"
+#include "drivers-inject/system.h"
 #include "drivers-inject/text.h"
 #include "drivers-inject/virtio-win.h"
 
@@ -90,17 +91,6 @@ check_one(const struct check *c, struct fy_virtio_win *w,
 	return r;
 }
 
-static json_t *
-list_of(const struct fy_string_set *names)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < names->n; i++)
-		json_array_append_new(list, json_string(names->items[i]));
-	return list;
-}
-
 static int
 work(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *err)
 {
@@ -119,7 +109,7 @@ work(void *ctx, struct fy_worker *w, json_t **ret, struct fy_error *err)
 	for (i = 0; r == 0 && i < c->m->n_systems; i++)
 		r = check_one(c, drivers, &c->m->systems[i], &names, err);
 	if (r == 0)
-		*ret = list_of(&names);
+		*ret = fy_json_foreign_list(&names);
 	fy_string_set_release(&names);
 	if (r == 0 && *ret == NULL)
 		return fy_error_nomem(err);
