@@ -319,27 +319,27 @@ add("20,000 files in INF", lambda root: [
 add("names that end in dots", lambda root: [
     open(os.path.join(root, "Windows/System32/drivers", n), "w").close()
     for n in ("viostor.sys.", "VIOSTOR.SYS ", "\x01x.sys")])
-add("INF: a file that goes up", want="done", says="leads out of the package", drivers=inf(
+add("INF: a file that goes up", want="refused", says="leads out of the package", drivers=inf(
     ("viostor.sys", "..\\..\\..\\..\\evil.sys")), **HERE_ONLY)
-add("INF: a file that goes up by /", want="done",
+add("INF: a file that goes up by /", want="refused",
     says="leads out of the package", drivers=inf(
     ("viostor.sys", "../../../../evil.sys")), **HERE_ONLY)
 add("INF: a catalog that goes up", want="done", says="is not there", drivers=inf(
     ("viostor.cat", "..\\..\\..\\..\\evil.cat")), **HERE_ONLY)
-add("INF: a service that goes up", want="done", says="no name of a service", drivers=inf(
+add("INF: a service that goes up", want="refused", says="no name of a service", drivers=inf(
     ("%12%\\viostor.sys", "%12%\\..\\..\\..\\evil.sys"),
     ("AddService = viostor", "AddService = ..\\..\\evil"),
     ("AddService=viostor", "AddService=..\\..\\evil")), **HERE_ONLY)
-add("INF: an endless text", want="done", says="more than 1 MiB", drivers=inf(
+add("INF: an endless text", want="refused", says="more than 1 MiB", drivers=inf(
     ("[Version]", ";" + "x" * (8 << 20) + "\n[Version]")))
 add("INF: strings in each other", want="done", drivers=inf(
     ("[Strings]", "[Strings]\n" + "".join(
         'v%d="%%v%d%%%%v%d%%"\n' % (i, i + 1, i + 1) for i in range(60)) +
      'v60="x"\n'), ("[Version]", "[Version]\nProvider=%v0%\n")))
-add("drivers that lead to the host", want="done", says="out of the directory", drivers=sys_is(
+add("drivers that lead to the host", want="refused", says="out of the directory", drivers=sys_is(
     "/etc/passwd"))
-add("drivers that are a loop", want="done", says="or nowhere", drivers=sys_is("viostor.sys"))
-add("drivers that are a device", want="done", says="out of the directory", drivers=sys_is("/dev/zero"))
+add("drivers that are a loop", want="refused", says="or nowhere", drivers=sys_is("viostor.sys"))
+add("drivers that are a device", want="refused", says="out of the directory", drivers=sys_is("/dev/zero"))
 
 if __name__ == "__main__":
     sys.exit(hostile.main(__doc__))
