@@ -256,11 +256,10 @@ fy_windows_policies_back(const struct fy_windows *w, struct fy_text *t)
 	}
 }
 
-int
-fy_windows_policies_keep(struct fy_windows *w, struct fy_error *err)
+static int
+keep_in(struct fy_windows *w, const char *set, struct fy_error *err)
 {
-	fy_autofree char *kept =
-		fy_windows_key(w->control_sets.items[0], err, KEPT);
+	fy_autofree char *kept = fy_windows_key(set, err, KEPT);
 	size_t i;
 
 	if (kept == NULL)
@@ -269,6 +268,18 @@ fy_windows_policies_keep(struct fy_windows *w, struct fy_error *err)
 		if (w->policies[i].key != NULL &&
 		    fy_hive_set_dword(w->system, kept, w->policies[i].name,
 				      w->policies[i].was, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* In each, for the next injection may find another one to be the current. */
+int
+fy_windows_policies_keep(struct fy_windows *w, struct fy_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < w->control_sets.n; i++)
+		if (keep_in(w, w->control_sets.items[i], err) == -1)
 			return -1;
 	return 0;
 }
