@@ -28,10 +28,10 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/worker-frames.h"
 
@@ -212,15 +212,6 @@ struct run {
 	struct fy_frames told;
 };
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static unsigned
 patience(const struct run *r)
 {
@@ -231,8 +222,9 @@ static void
 set_limit(struct run *r)
 {
 	r->limit_confined = r->told.confined;
-	r->limit_ms = now_ms() + UINT64_C(1000) * patience(r) *
-					 (r->limit_confined ? 1 : STARTING);
+	r->limit_ms =
+		fy_clock_ms() + UINT64_C(1000) * patience(r) *
+					(r->limit_confined ? 1 : STARTING);
 }
 
 /* Pass the stop on, and see whether the time is over that it has from then on. */
@@ -246,7 +238,7 @@ check_stop(struct run *r, struct fy_error *err)
 	}
 	if (r->limit_ms != 0 && r->told.confined && !r->limit_confined)
 		set_limit(r);
-	if (r->limit_ms == 0 || now_ms() < r->limit_ms)
+	if (r->limit_ms == 0 || fy_clock_ms() < r->limit_ms)
 		return 0;
 	if (r->told_to_end)
 		return fy_error_set(err, FY_E_CANCELLED, 0,

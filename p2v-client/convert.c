@@ -19,11 +19,11 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/pipeline.h"
 #include "p2v-client/client-job.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/copy.h"
 #include "p2v-client/rescue-report.h"
 #include "p2v-client/retry.h"

@@ -14,8 +14,8 @@
 #include <time.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/pipeline.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/copy-job.h"
 
 #define CHECK_BYTES (256u << 20) /* of disk in one CHECK frame */

@@ -21,9 +21,9 @@
 
 #include "common/bytes.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/subprocess.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/dialog.h"
 
 #define ALLOW_WRITE  "/usr/lib/ironferry/allow-write"

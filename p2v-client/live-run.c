@@ -15,10 +15,10 @@
 
 #include "common/bytes.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/subprocess.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/live.h"
 #include "p2v-client/peer.h"
 

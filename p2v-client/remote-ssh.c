@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "p2v-client/clock.h"
+#include "common/clock.h"
 #include "p2v-client/ssh.h"
 
 #define COMMAND	  "v2v-server serve"

@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/options.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/rescue-list.h"
 
 #define AREA_GAP     FY_MIB /* good bytes that end a bad area */

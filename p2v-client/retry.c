@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "p2v-client/clock.h"
+#include "common/clock.h"
 
 #define MOST_PAUSE_S 30u
 

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/file.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/ssh.h"
 
 #define ANSWER_MS  90000u

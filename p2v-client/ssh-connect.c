@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "p2v-client/clock.h"
+#include "common/clock.h"
 #include "p2v-client/ssh.h"
 
 #define CONNECT_MS  20000u

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "p2v-client/clock.h"
+#include "common/clock.h"
 #include "p2v-client/known.h"
 #include "p2v-client/retry.h"
 #include "p2v-client/server-memory.h"

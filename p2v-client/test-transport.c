@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/test.h"
-#include "p2v-client/clock.h"
 #include "p2v-client/transport.h"
 
 struct fake {

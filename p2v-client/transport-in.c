@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "p2v-client/clock.h"
+#include "common/clock.h"
 
 #define NOISE_MS 700u
 #define END_MS	 2000u

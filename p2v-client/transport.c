@@ -23,9 +23,9 @@
 #include <sys/eventfd.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "p2v-client/transport-in.h"
-#include "p2v-client/clock.h"
 
 #define RING_BYTES    (2u << 20)
 #define WRITE_AT_ONCE (256u << 10)

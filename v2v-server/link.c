@@ -17,24 +17,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 #define BUFFER_BYTES (256u * 1024)
 #define PIPE_BYTES   (1u << 20)
 #define STOP_MS	     2000u
 #define SLICE_MS     250u
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 int
 fy_link_init(struct fy_link *l, int in, int out, unsigned beat_ms,
@@ -50,7 +41,7 @@ fy_link_init(struct fy_link *l, int in, int out, unsigned beat_ms,
 	l->beater_end = -1;
 	l->out_flags = -1;
 	pthread_mutex_init(&l->lock, NULL);
-	atomic_init(&l->sent_ms, now_ms());
+	atomic_init(&l->sent_ms, fy_clock_ms());
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake == -1)
 		return fy_error_set(err, FY_E_IO, errno,
@@ -111,7 +102,7 @@ beat(void *arg)
 	while (poll(&p, 1, wait) <= 0) {
 		struct fy_error ignored = { 0 };
 
-		if (now_ms() - atomic_load(&l->sent_ms) >= l->beat_ms)
+		if (fy_clock_ms() - atomic_load(&l->sent_ms) >= l->beat_ms)
 			fy_link_send(l, FY_WIRE_BEAT, 0, 0, NULL, 0, &ignored);
 	}
 	return NULL;
@@ -148,11 +139,11 @@ wait_readable(struct fy_link *l, struct fy_error *err)
 		{ .fd = l->wake, .events = POLLIN },
 		{ .fd = l->stop != NULL ? l->stop->fd : -1, .events = POLLIN },
 	};
-	uint64_t end = now_ms() + l->quiet_ms, now, gone;
+	uint64_t end = fy_clock_ms() + l->quiet_ms, now, gone;
 	int r;
 
 	for (;;) {
-		now = now_ms();
+		now = fy_clock_ms();
 		r = poll(p, 3, now < end ? (int)(end - now) : 0);
 		if (r == -1 && errno != EINTR)
 			return fy_error_set(err, FY_E_IO, errno, "poll failed");
@@ -299,12 +290,12 @@ fy_link_json(struct fy_link *l, const struct fy_wire_header *h, json_t **ret,
 bool
 fy_link_drain(struct fy_link *l, unsigned ms)
 {
-	uint64_t end = now_ms() + ms, now;
+	uint64_t end = fy_clock_ms() + ms, now;
 	struct pollfd p = { .fd = l->in, .events = POLLIN };
 	ssize_t n = 1;
 
 	l->have = l->used = 0;
-	while ((now = now_ms()) < end) {
+	while ((now = fy_clock_ms()) < end) {
 		if (poll(&p, 1, (int)(end - now)) <= 0)
 			continue;
 		n = read(l->in, l->buffer, BUFFER_BYTES);
@@ -322,7 +313,7 @@ static int
 wait_writable(struct fy_link *l, uint64_t *end, struct fy_error *err)
 {
 	struct pollfd p = { .fd = l->out, .events = POLLOUT };
-	uint64_t now = now_ms(), left;
+	uint64_t now = fy_clock_ms(), left;
 
 	if (fy_stop_is_raised(l->stop) && *end > now + STOP_MS)
 		*end = now + STOP_MS;
@@ -339,7 +330,7 @@ wait_writable(struct fy_link *l, uint64_t *end, struct fy_error *err)
 static int
 write_all(struct fy_link *l, struct iovec *v, int n, struct fy_error *err)
 {
-	uint64_t end = now_ms() + l->quiet_ms;
+	uint64_t end = fy_clock_ms() + l->quiet_ms;
 	ssize_t w;
 
 	while (n > 0) {
@@ -355,7 +346,7 @@ write_all(struct fy_link *l, struct iovec *v, int n, struct fy_error *err)
 			return fy_error_set(err, FY_E_CONNECTION, errno,
 					    "cannot write to the client");
 		if (w > 0)
-			end = now_ms() + l->quiet_ms;
+			end = fy_clock_ms() + l->quiet_ms;
 		while (n > 0 && (size_t)w >= v->iov_len) {
 			w -= (ssize_t)v->iov_len;
 			v++;
@@ -392,7 +383,7 @@ fy_link_send(struct fy_link *l, enum fy_wire_type type, uint16_t disk,
 	r = write_all(l, v, len > 0 ? 2 : 1, err);
 	if (r == -1)
 		l->broken = true; /* maybe within a frame */
-	atomic_store(&l->sent_ms, now_ms());
+	atomic_store(&l->sent_ms, fy_clock_ms());
 	return r;
 }
 
