@@ -8,16 +8,7 @@
 #include <string.h>
 
 #include "common/machine.h"
-
-static int failed;
-
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #cond);      \
-			failed = 1;                                            \
-		}                                                              \
-	} while (0)
+#include "common/test.h"
 
 static const char full[] =
 	"{\"name\":\"web01\",\"from_hardware\":true,\"firmware\":\"uefi\","
@@ -124,13 +115,13 @@ refused(const char *text)
 
 	if (j == NULL) {
 		printf("not JSON: %s\n", text);
-		failed = 1;
+		test_failures++;
 		return;
 	}
 	if (fy_machine_from_json(j, &m, &err) != -1 ||
 	    err.code != FY_E_FORMAT || m != NULL) {
 		printf("not refused: %s\n", text);
-		failed = 1;
+		test_failures++;
 		fy_machine_free(m);
 	}
 }
@@ -285,5 +276,5 @@ main(void)
 	test_unknown_is_kept_out();
 	test_counts();
 	test_clean();
-	return failed;
+	return test_result();
 }

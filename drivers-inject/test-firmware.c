@@ -10,15 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int failed;
-
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #cond);      \
-			failed = 1;                                            \
-		}                                                              \
-	} while (0)
+#include "common/test.h"
 
 #define ESP	 "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 #define BIOSBOOT "21686148-6449-6e6f-744e-656564454649"
@@ -121,5 +113,5 @@ main(void)
 {
 	test_ways();
 	test_choose();
-	return failed;
+	return test_result();
 }

@@ -13,18 +13,9 @@
 
 #include "common/bytes.h"
 #include "common/machine.h"
+#include "common/test.h"
 #include "v2v-server/emit.h"
 #include "v2v-server/windows-zone.h"
-
-static int failed;
-
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #cond);      \
-			failed = 1;                                            \
-		}                                                              \
-	} while (0)
 
 static struct fy_machine *
 machine(void)
@@ -118,7 +109,7 @@ emit(const struct fy_machine *m, const struct fy_emit_options *o)
 
 	if (e->emit(m, o, &xml, &err) == -1) {
 		printf("not emitted: %s\n", err.msg);
-		failed = 1;
+		test_failures++;
 		return strdup("<x/>");
 	}
 	CHECK(validates(xml));
@@ -317,7 +308,7 @@ test_old_virtio(void)
 					  "//@*[.='virtio-transitional'])")) {
 			printf("%s %s %s\n", cases[i].id, cases[i].version,
 			       cases[i].kernel == NULL ? "" : cases[i].kernel);
-			failed = 1;
+			test_failures++;
 		}
 	}
 }
@@ -498,5 +489,5 @@ main(void)
 	test_uuids();
 	test_big();
 	test_refused();
-	return failed;
+	return test_result();
 }
