@@ -16,23 +16,19 @@
 
 #include "common/bytes.h"
 
-#define TYPE_ESP      "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
-#define TYPE_BIOSBOOT "21686148-6449-6e6f-744e-656564454649"
-#define CODE_BYTES    440 /* before the disk's signature */
-#define SECTOR	      512
+#define CODE_BYTES 440 /* before the disk's signature */
+#define SECTOR	   512
 
 static int
 has_code(struct fy_volume *v, bool *ret, struct fy_error *err)
 {
 	unsigned char sector[SECTOR];
-	size_t i;
 
 	*ret = false;
 	if (fy_volume_pread(v, sector, sizeof(sector), 0, err) == -1)
 		return -1;
-	for (i = 0; i < CODE_BYTES; i++)
-		*ret = *ret || sector[i] != 0;
-	*ret = *ret && sector[510] == 0x55 && sector[511] == 0xaa;
+	*ret = !fy_is_zero(sector, CODE_BYTES) && sector[510] == 0x55 &&
+	       sector[511] == 0xaa;
 	return 0;
 }
 
@@ -49,9 +45,10 @@ fy_boot_ways_read(const struct fy_disk_map *map, struct fy_volume *v,
 
 		if (p->type == NULL)
 			continue;
-		ret->uefi |= strcasecmp(p->type, TYPE_ESP) == 0 ||
+		ret->uefi |= strcasecmp(p->type, FY_GPT_ESP) == 0 ||
 			     strcasecmp(p->type, "0xef") == 0;
-		ret->bios |= p->boot || strcasecmp(p->type, TYPE_BIOSBOOT) == 0;
+		ret->bios |=
+			p->boot || strcasecmp(p->type, FY_GPT_BIOS_BOOT) == 0;
 	}
 	if (map->sector_bytes == 4096) {
 		ret->bios = false;

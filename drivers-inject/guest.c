@@ -364,6 +364,21 @@ fy_guest_readlink(struct fy_guest *g, const char *path, char **ret,
 	return m->driver->readlink(m->handle, rel, ret, err);
 }
 
+/* A driver may open what it is given to read: a FIFO, for ever. */
+static int
+locate_file(struct fy_guest *g, const char *path, char **ret,
+	    struct fy_guest_mount **ret_mount, const char **ret_rel,
+	    struct fy_guest_stat *ret_stat, struct fy_error *err)
+{
+	if (locate_stat(g, path, true, ret, ret_mount, ret_rel, ret_stat,
+			err) == -1)
+		return -1;
+	if (ret_stat->type != FY_GUEST_FILE)
+		return fy_error_set(err, FY_E_FORMAT, 0,
+				    "'%s' is no regular file", path);
+	return 0;
+}
+
 int
 fy_guest_read(struct fy_guest *g, const char *path, size_t max, char **ret,
 	      size_t *ret_len, struct fy_error *err)
@@ -374,11 +389,8 @@ fy_guest_read(struct fy_guest *g, const char *path, size_t max, char **ret,
 	struct fy_guest_stat st;
 	const char *rel = NULL;
 
-	if (locate_stat(g, path, true, &real, &m, &rel, &st, err) == -1)
+	if (locate_file(g, path, &real, &m, &rel, &st, err) == -1)
 		return -1;
-	if (st.type != FY_GUEST_FILE)
-		return fy_error_set(err, FY_E_FORMAT, 0,
-				    "'%s' is no regular file", path);
 	if (st.size > max)
 		return fy_error_set(err, FY_E_FORMAT, 0,
 				    "'%s' is larger than %zu bytes", path, max);
@@ -402,12 +414,8 @@ fy_guest_pread(struct fy_guest *g, const char *path, void *buf, size_t len,
 	struct fy_guest_stat st;
 	const char *rel = NULL;
 
-	/* A driver may open what it is given: a FIFO, for ever. */
-	if (locate_stat(g, path, true, &real, &m, &rel, &st, err) == -1)
+	if (locate_file(g, path, &real, &m, &rel, &st, err) == -1)
 		return -1;
-	if (st.type != FY_GUEST_FILE)
-		return fy_error_set(err, FY_E_FORMAT, 0,
-				    "'%s' is no regular file", path);
 	return m->driver->pread(m->handle, rel, buf, len, offset, err);
 }
 

@@ -446,6 +446,14 @@ fy_hive_get_string(struct fy_hive *h, const char *key, const char *name,
 	return *ret == NULL ? fy_error_nomem(err) : 0;
 }
 
+char *
+fy_hive_text(struct fy_hive *h, const char *key, const char *name)
+{
+	char *s = NULL;
+
+	return fy_hive_get_string(h, key, name, &s, NULL) == 0 ? s : NULL;
+}
+
 int
 fy_hive_get_strings(struct fy_hive *h, const char *key, const char *name,
 		    struct fy_string_set *ret, struct fy_error *err)

@@ -82,6 +82,8 @@ int fy_hive_get_dword(struct fy_hive *h, const char *key, const char *name,
 /* SZ or EXPAND_SZ; malloc'd. */
 int fy_hive_get_string(struct fy_hive *h, const char *key, const char *name,
 		       char **ret, struct fy_error *err);
+/* The same, or NULL. */
+char *fy_hive_text(struct fy_hive *h, const char *key, const char *name);
 /* MULTI_SZ: appended. */
 int fy_hive_get_strings(struct fy_hive *h, const char *key, const char *name,
 			struct fy_string_set *ret, struct fy_error *err);

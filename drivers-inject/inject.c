@@ -162,10 +162,10 @@ check_custom(const struct fy_disks *d, struct fy_error *err)
 	size_t i, of_windows = 0;
 	const char *what = NULL;
 
-	for (i = 0; c != NULL && i < c->n_first_boot; i++)
-		of_windows += fy_custom_is_for_windows(c->first_boot[i].name);
 	if (c == NULL)
 		return 0;
+	for (i = 0; i < c->n_first_boot; i++)
+		of_windows += fy_custom_is_for_windows(c->first_boot[i].name);
 	if (!d->customised.on_linux)
 		what = c->hostname != NULL	      ? "--set-hostname"
 		       : c->root_password != NULL     ? "--root-password-file"
@@ -185,14 +185,18 @@ check_custom(const struct fy_disks *d, struct fy_error *err)
 		what);
 }
 
+struct found {
+	enum fy_firmware firmware; /* of the first system */
+	unsigned disk;		   /* its */
+	size_t n, edited;
+};
+
 static int
 choose_firmware(struct fy_disks *d, enum fy_firmware word,
-		enum fy_firmware found, enum fy_firmware *ret,
+		const struct found *found, enum fy_firmware *ret,
 		struct fy_error *err)
 {
-	const json_t *first =
-		json_array_get(json_object_get(d->report, "systems"), 0);
-	size_t i, disk = (size_t)fy_json_u64_or(first, "disk", 0);
+	size_t i;
 	fy_autofree struct fy_boot_ways *ways = calloc(d->n + 1, sizeof(*ways));
 
 	if (ways == NULL)
@@ -201,12 +205,14 @@ choose_firmware(struct fy_disks *d, enum fy_firmware word,
 		if (fy_boot_ways_read(d->maps[i], d->work[i], &ways[i], err) ==
 		    -1)
 			return -1;
-	*ret = fy_firmware_choose(ways, d->n, disk, word, found);
+	*ret = fy_firmware_choose(ways, d->n, found->disk, word,
+				  found->firmware);
 	return 0;
 }
 
 static int
-set_firmware(struct fy_disks *d, enum fy_firmware found, struct fy_error *err)
+set_firmware(struct fy_disks *d, const struct found *found,
+	     struct fy_error *err)
 {
 	const struct fy_machine *m = d->options->machine;
 	enum fy_firmware word = m == NULL ? FY_FIRMWARE_UNKNOWN : m->firmware;
@@ -308,11 +314,6 @@ visit_all(struct fy_disks *d, visit each, void *ctx, struct fy_error *err)
 	return d->appliance == NULL ? 0 : visit_some(d, true, each, ctx, err);
 }
 
-struct found {
-	enum fy_firmware firmware; /* of the first system */
-	size_t n, edited;
-};
-
 static int
 edit_volume(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
 	    void *ctx, struct fy_error *err)
@@ -325,8 +326,10 @@ edit_volume(struct fy_disks *d, unsigned disk, const struct fy_disk_volume *v,
 		return -1;
 	if (s == NULL)
 		return 0;
-	if (found->n++ == 0)
+	if (found->n++ == 0) {
 		found->firmware = s->firmware;
+		found->disk = disk;
+	}
 	found->edited += s->refused == NULL;
 	return claim(s, err) == -1 ? -1 : inject_system(s, err);
 }
@@ -345,7 +348,7 @@ edit_all(struct fy_disks *d, struct fy_error *err)
 	for (i = 0; found.firmware == FY_FIRMWARE_UNKNOWN && i < d->n; i++)
 		if (fy_disks_esp(d, (unsigned)i) != NULL)
 			found.firmware = FY_FIRMWARE_UEFI;
-	return set_firmware(d, found.firmware, err);
+	return set_firmware(d, &found, err);
 }
 
 static int

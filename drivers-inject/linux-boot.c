@@ -353,8 +353,8 @@ entry_parse(const char *text, struct entry *ret)
 	}
 }
 
-/* Files that a loader starts; 'says' is the version by its own words, for an image that
- * says nothing.  Each but 'image' may be NULL. */
+/* Files that a loader starts; 'says' is the version by its own words, for an
+ * image that says nothing.  Each but 'image' may be NULL. */
 static int
 add_pair(struct fy_system *s, const char *image, const char *initrd,
 	 const char *says, struct fy_error *err)

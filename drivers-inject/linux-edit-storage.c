@@ -290,15 +290,13 @@ list_lines(struct fy_editing *e, const char *line, const char *end)
 	}
 }
 
-/* The whole text at its first line: a filter may have several. */
+/* Gets the whole text, as one line. */
 void
 fy_edit_lvm_conf(struct fy_editing *e, const char *line, const char *end)
 {
 	struct filter f;
 
-	if (line != e->end - e->size)
-		return;
-	for (end = e->end; next_filter(line, end, &f); line = f.close) {
+	for (; next_filter(line, end, &f); line = f.close) {
 		const struct field *odd = NULL;
 
 		list_lines(e, line, f.open);

@@ -63,6 +63,17 @@ in_path(char c)
 	return isalnum((unsigned char)c) || strchr("/._:+-", c) != NULL;
 }
 
+/* How much of a path begins here. */
+static size_t
+path_len(const char *p, const char *end)
+{
+	size_t n = 0;
+
+	while (p + n < end && p[n] != '\0' && in_path(p[n]))
+		n++;
+	return n;
+}
+
 /* Tell of the old name in these bytes, a path: with what follows a colon, or
  * without. */
 static void
@@ -101,8 +112,7 @@ list_rest(struct fy_editing *e, size_t start, bool words)
 	while ((p = memmem(p, (size_t)(end - p), "/dev/", 5)) != NULL) {
 		char before = p == e->out.data + start ? ' ' : p[-1];
 
-		for (n = 5; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
-			;
+		n = path_len(p, end);
 		if ((before != '\0' && strchr("=:,\"'", before) != NULL) ||
 		    (words && is_blank(before)))
 			list_name(e, p, n);
@@ -479,8 +489,7 @@ edit_paths_as(struct fy_editing *e, const char *line, const char *end,
 			fy_text_put(&e->out, p++, 1);
 			continue;
 		}
-		for (n = 0; p + n < end && p[n] != '\0' && in_path(p[n]); n++)
-			;
+		n = path_len(p, end);
 		if (list_only) {
 			list_name(e, p, n);
 			fy_text_put(&e->out, p, n);
@@ -598,7 +607,10 @@ fy_edit_text(enum fy_edit_kind kind, const struct fy_edit_context *ctx,
 	const char *line, *end = text + len, *nl;
 
 	for (line = text; line < end; line = nl) {
-		nl = memchr(line, '\n', (size_t)(end - line));
+		/* A filter of lvm.conf may have several lines. */
+		nl = kind == FY_EDIT_LVM_CONF
+			     ? NULL
+			     : memchr(line, '\n', (size_t)(end - line));
 		nl = nl == NULL ? end : nl + 1;
 		editors[kind](&e, line, nl);
 	}

@@ -16,7 +16,6 @@
 #include "common/file.h"
 #include "drivers-inject/linux-edit.h"
 
-#define ESP_TYPE      "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 #define MAX_WARNINGS  2000u
 #define WARNING_BYTES 2000 /* of one; the rest is cut */
 
@@ -139,7 +138,7 @@ fy_disks_esp(const struct fy_disks *d, unsigned disk)
 		const struct fy_disk_volume *v = &m->volumes[i];
 
 		if (v->type != NULL && fy_streq(v->filesystem, "vfat") &&
-		    (strcasecmp(v->type, ESP_TYPE) == 0 ||
+		    (strcasecmp(v->type, FY_GPT_ESP) == 0 ||
 		     strcmp(v->type, "0xef") == 0))
 			return v;
 	}

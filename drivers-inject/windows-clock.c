@@ -14,15 +14,6 @@
 
 #define ZONES "Microsoft\\Windows NT\\CurrentVersion\\Time Zones"
 
-/* Text or NULL. */
-static char *
-text(struct fy_hive *h, const char *key, const char *name)
-{
-	char *s = NULL;
-
-	return fy_hive_get_string(h, key, name, &s, NULL) == 0 ? s : NULL;
-}
-
 /* Whether the zone of that name shows 'shown'. */
 static bool
 shows(struct fy_windows *w, const char *zone, const char *shown)
@@ -32,7 +23,7 @@ shows(struct fy_windows *w, const char *zone, const char *shown)
 	size_t i;
 
 	for (i = 0; i < 2 && key != NULL; i++) {
-		fy_autofree char *is = text(w->software, key, names[i]);
+		fy_autofree char *is = fy_hive_text(w->software, key, names[i]);
 
 		if (is != NULL && strcasecmp(is, shown) == 0)
 			return true;
@@ -98,11 +89,11 @@ fy_windows_clock(struct fy_windows *w, struct fy_error *err)
 	if (fy_hive_get_bytes(w->system, key, "RealTimeIsUniversal", &type,
 			      &data, &len, NULL) == 0)
 		w->utc = (type == 4 || type == 11) && len > 0 && data[0] == 1;
-	w->time_zone = text(w->system, key, "TimeZoneKeyName");
+	w->time_zone = fy_hive_text(w->system, key, "TimeZoneKeyName");
 	if (w->time_zone != NULL && w->time_zone[0] != '\0')
 		return 0;
 	free(w->time_zone);
 	w->time_zone = NULL;
-	shown = text(w->system, key, "StandardName");
+	shown = fy_hive_text(w->system, key, "StandardName");
 	return shown == NULL ? 0 : name_zone(w, shown, err);
 }

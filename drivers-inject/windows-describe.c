@@ -95,15 +95,6 @@ fy_windows_real(struct fy_guest *g, const char *path, struct fy_error *err)
 
 /* --- the registry --------------------------------------------------------------- */
 
-/* Text or NULL. */
-static char *
-text(struct fy_hive *h, const char *key, const char *name)
-{
-	char *s = NULL;
-
-	return fy_hive_get_string(h, key, name, &s, NULL) == 0 ? s : NULL;
-}
-
 static int
 add_control_set(struct fy_windows *w, const char *which, struct fy_error *err)
 {
@@ -138,12 +129,13 @@ find_control_sets(struct fy_windows *w, struct fy_error *err)
 static void
 read_version(struct fy_windows *w)
 {
-	fy_autofree char *nt = text(w->software, NT, "CurrentVersion");
-	fy_autofree char *build = text(w->software, NT, "CurrentBuildNumber");
+	fy_autofree char *nt = fy_hive_text(w->software, NT, "CurrentVersion");
+	fy_autofree char *build =
+		fy_hive_text(w->software, NT, "CurrentBuildNumber");
 	uint32_t major = 0, minor = 0;
 
 	if (build == NULL)
-		build = text(w->software, NT, "CurrentBuild");
+		build = fy_hive_text(w->software, NT, "CurrentBuild");
 	/* Since 10 the old value stays "6.3". */
 	if (fy_hive_get_dword(w->software, NT, "CurrentMajorVersionNumber",
 			      &major, NULL) == 0 &&
@@ -165,16 +157,17 @@ read_product(struct fy_windows *w)
 	fy_autofree char *key = fy_windows_key(w->control_sets.items[0], NULL,
 					       "Control\\ProductOptions");
 
-	w->edition = text(w->software, NT, "EditionID");
-	w->release = text(w->software, NT, "DisplayVersion");
+	w->edition = fy_hive_text(w->software, NT, "EditionID");
+	w->release = fy_hive_text(w->software, NT, "DisplayVersion");
 	if (w->release == NULL)
-		w->release = text(w->software, NT, "ReleaseId");
+		w->release = fy_hive_text(w->software, NT, "ReleaseId");
 	if (w->release == NULL)
-		w->release = text(w->software, NT, "CSDVersion");
+		w->release = fy_hive_text(w->software, NT, "CSDVersion");
 	if (key != NULL)
-		w->product_type = text(w->system, key, "ProductType");
+		w->product_type = fy_hive_text(w->system, key, "ProductType");
 	if (w->product_type == NULL)
-		w->product_type = text(w->software, NT, "InstallationType");
+		w->product_type =
+			fy_hive_text(w->software, NT, "InstallationType");
 	if (w->product_type != NULL) {
 		w->version.server = strcasecmp(w->product_type, "WinNT") != 0 &&
 				    strcasecmp(w->product_type, "Client") != 0;
@@ -187,7 +180,7 @@ read_product(struct fy_windows *w)
 static char *
 pretty_name(const struct fy_windows *w, struct fy_error *err)
 {
-	fy_autofree char *name = text(w->software, NT, "ProductName");
+	fy_autofree char *name = fy_hive_text(w->software, NT, "ProductName");
 
 	if (name == NULL)
 		return fy_format(err, "Windows %u.%u", w->version.major,
@@ -214,7 +207,7 @@ host_name(const struct fy_windows *w)
 			w->control_sets.items[0], NULL, "%s", places[i][0]);
 
 		if (key != NULL)
-			name = text(w->system, key, places[i][1]);
+			name = fy_hive_text(w->system, key, places[i][1]);
 	}
 	return name;
 }
@@ -271,7 +264,7 @@ find_arch(const struct fy_system *s)
 	key = fy_windows_key(w->control_sets.items[0], NULL,
 			     "Control\\Session Manager\\Environment");
 	if (arch == NULL && key != NULL)
-		value = text(w->system, key, "PROCESSOR_ARCHITECTURE");
+		value = fy_hive_text(w->system, key, "PROCESSOR_ARCHITECTURE");
 	for (i = 0; i < 3 && value != NULL; i++)
 		if (strcasecmp(value, names[i]) == 0)
 			arch = names[i];
@@ -294,7 +287,7 @@ arch_name(const char *arch)
 static char
 own_drive(const struct fy_windows *w)
 {
-	fy_autofree char *root = text(w->software, NT, "SystemRoot");
+	fy_autofree char *root = fy_hive_text(w->software, NT, "SystemRoot");
 	char c = root == NULL || root[0] == '\0' || root[1] != ':' ? 'C'
 								   : root[0];
 

@@ -12,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "common/file.h"
+#include "drivers-inject/custom.h"
 #include "drivers-inject/windows-scripts.h"
 
 #define FOLDER		"Program Files/Ironferry/Firstboot"
@@ -25,12 +26,9 @@
 static bool
 is_script_name(const char *name)
 {
-	const char *dot = strrchr(name, '.');
 	const char *p;
 
-	if (dot == NULL || dot == name || strlen(name) > SCRIPT_NAME_MAX ||
-	    (strcasecmp(dot, ".cmd") != 0 && strcasecmp(dot, ".bat") != 0 &&
-	     strcasecmp(dot, ".ps1") != 0))
+	if (!fy_custom_is_for_windows(name) || strlen(name) > SCRIPT_NAME_MAX)
 		return false;
 	for (p = name; *p != '\0'; p++)
 		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||

@@ -24,9 +24,6 @@
 #include "p2v-client/systems.h"
 #include "partclone/disk.h"
 
-#define TYPE_ESP      "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
-#define TYPE_BIOSBOOT "21686148-6449-6e6f-744e-656564454649"
-
 #define IMAGE_VCPUS  2
 #define IMAGE_MEMORY (2 * FY_GIB)
 #define MAX_PATHS    64
@@ -308,8 +305,8 @@ looks_bootable(const struct fy_disk_map *map, enum fy_firmware firmware)
 	size_t i;
 
 	if (firmware == FY_FIRMWARE_UEFI)
-		return has_type(map, TYPE_ESP) || has_type(map, "0xef");
-	if (has_type(map, TYPE_BIOSBOOT))
+		return has_type(map, FY_GPT_ESP) || has_type(map, "0xef");
+	if (has_type(map, FY_GPT_BIOS_BOOT))
 		return true;
 	for (i = 0; i < map->n_volumes; i++)
 		if (map->volumes[i].boot)
@@ -484,10 +481,10 @@ take_disk(const struct fy_disk_map *map, struct fy_volume *v,
 	if (take_map(map, d, &inv->disks[index], err) == -1)
 		return -1;
 	if (index == 0 && !m->from_hardware)
-		m->firmware =
-			has_type(map, TYPE_ESP) && !has_type(map, TYPE_BIOSBOOT)
-				? FY_FIRMWARE_UEFI
-				: FY_FIRMWARE_BIOS;
+		m->firmware = has_type(map, FY_GPT_ESP) &&
+					      !has_type(map, FY_GPT_BIOS_BOOT)
+				      ? FY_FIRMWARE_UEFI
+				      : FY_FIRMWARE_BIOS;
 	d->boot = looks_bootable(map, m->firmware);
 	return find_systems(v, map, (unsigned)index, m, err);
 }

@@ -27,6 +27,10 @@ enum fy_how {
 
 struct fy_fs_driver;
 
+/* Types of GPT partitions, as 'type' below has them. */
+#define FY_GPT_ESP	 "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+#define FY_GPT_BIOS_BOOT "21686148-6449-6e6f-744e-656564454649"
+
 struct fy_disk_volume {
 	char *path;	 /* "p1" ... partition number, "disk" for a superfloppy,
 			   "gap" for bytes in no volume */
